@@ -77,12 +77,16 @@ impl ResourceId {
             _ => return Err(BadResourceId),
         };
         let (group, rest) = match rest.split_first_chunk::<2>() {
-            Some(([word, name], rest)) if word.eq_ignore_ascii_case("resourceGroups") => (Some((*name).to_owned()), rest),
+            Some(([word, name], rest)) if word.eq_ignore_ascii_case("resourceGroups") => {
+                (Some((*name).to_owned()), rest)
+            }
             _ => (None, rest),
         };
         let (kind, name) = match rest {
             [] => (None, group.clone().unwrap_or_else(|| subscription.to_string())),
-            [word, namespace, types @ ..] if word.eq_ignore_ascii_case("providers") && !types.is_empty() && types.len() % 2 == 0 => {
+            [word, namespace, types @ ..]
+                if word.eq_ignore_ascii_case("providers") && !types.is_empty() && types.len() % 2 == 0 =>
+            {
                 if types.iter().any(|t| t.eq_ignore_ascii_case("providers")) {
                     return Err(BadResourceId);
                 }
@@ -113,14 +117,30 @@ impl ResourceId {
     /// The group's id; `group` must be a valid [`crate::GroupName`].
     pub fn of_group(subscription: SubscriptionId, group: &str) -> Self {
         let above = Self::of_subscription(subscription);
-        Self { scope: above.scope.child("resourceGroups", group), group: Some(group.to_owned()), name: group.to_owned(), ..above }
+        Self {
+            scope: above.scope.child("resourceGroups", group),
+            group: Some(group.to_owned()),
+            name: group.to_owned(),
+            ..above
+        }
     }
 
     /// A resource of a group, e.g. `of_resource(s, "lab", "Microsoft.KeyVault", "vaults", "kv")`.
-    pub fn of_resource(subscription: SubscriptionId, group: &str, namespace: &str, kind: &str, name: &str) -> Self {
+    pub fn of_resource(
+        subscription: SubscriptionId,
+        group: &str,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Self {
         let above = Self::of_group(subscription, group);
         let scope = above.scope.child("providers", namespace).child(kind, name);
-        Self { scope, kind: Some(ResourceType::new(format!("{namespace}/{kind}"))), name: name.to_owned(), ..above }
+        Self {
+            scope,
+            kind: Some(ResourceType::new(format!("{namespace}/{kind}"))),
+            name: name.to_owned(),
+            ..above
+        }
     }
 
     pub fn scope(&self) -> &Scope {
@@ -156,7 +176,6 @@ impl ResourceId {
     }
 }
 
-
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.scope.fmt(f)
@@ -171,11 +190,20 @@ mod tests {
 
     #[test]
     fn canonical_words_and_kept_names() {
-        let id = ResourceId::parse(&format!("/Subscriptions/{S}/resourcegroups/Lab/PROVIDERS/Microsoft.KeyVault//vaults/Kv1/")).unwrap();
-        assert_eq!(id.as_str(), format!("/subscriptions/{S}/resourceGroups/Lab/providers/Microsoft.KeyVault/vaults/Kv1"));
+        let id = ResourceId::parse(&format!(
+            "/Subscriptions/{S}/resourcegroups/Lab/PROVIDERS/Microsoft.KeyVault//vaults/Kv1/"
+        ))
+        .unwrap();
+        assert_eq!(
+            id.as_str(),
+            format!("/subscriptions/{S}/resourceGroups/Lab/providers/Microsoft.KeyVault/vaults/Kv1")
+        );
         assert_eq!((id.group(), id.name()), (Some("Lab"), "Kv1"));
         assert!(id.kind().unwrap().is("microsoft.keyvault/VAULTS"));
-        assert_eq!(id, ResourceId::of_resource(S.parse().unwrap(), "lab", "microsoft.keyvault", "vaults", "kv1"));
+        assert_eq!(
+            id,
+            ResourceId::of_resource(S.parse().unwrap(), "lab", "microsoft.keyvault", "vaults", "kv1")
+        );
     }
 
     #[test]
@@ -190,8 +218,14 @@ mod tests {
 
     #[test]
     fn refuses_other_shapes() {
-        for bad in ["/", "/subscriptions", "/subscriptions/x", "/providers/a/b/c", "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/foo/bar",
-            "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/g/providers/ns/type"] {
+        for bad in [
+            "/",
+            "/subscriptions",
+            "/subscriptions/x",
+            "/providers/a/b/c",
+            "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/foo/bar",
+            "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/g/providers/ns/type",
+        ] {
             assert_eq!(ResourceId::parse(bad), Err(BadResourceId), "{bad}");
         }
     }

@@ -33,7 +33,9 @@ impl Scope {
         }
         let mut clean = String::with_capacity(text.len());
         for segment in text.split('/').filter(|s| !s.is_empty()) {
-            let odd = |c: char| c.is_control() || c.is_whitespace() && c != ' ' || matches!(c, '%' | '?' | '#' | '\\');
+            let odd = |c: char| {
+                c.is_control() || c.is_whitespace() && c != ' ' || matches!(c, '%' | '?' | '#' | '\\')
+            };
             if segment == "." || segment == ".." || segment.chars().any(odd) {
                 return Err(BadScope);
             }
@@ -76,8 +78,7 @@ impl Scope {
 }
 
 fn key_contains(above: &str, below: &str) -> bool {
-    above == "/"
-        || below.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    above == "/" || below.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl PartialEq for Scope {
@@ -111,8 +112,14 @@ mod tests {
     #[test]
     fn contains_at_segment_borders_without_case() {
         assert!(scope("/").contains(&scope("/subscriptions/s")));
-        assert!(scope("/subscriptions/s/resourceGroups/Lab").contains(&scope("/subscriptions/S/resourcegroups/lab/providers/x")));
-        assert!(!scope("/subscriptions/s/resourceGroups/lab").contains(&scope("/subscriptions/s/resourceGroups/lab2")));
+        assert!(
+            scope("/subscriptions/s/resourceGroups/Lab")
+                .contains(&scope("/subscriptions/S/resourcegroups/lab/providers/x"))
+        );
+        assert!(
+            !scope("/subscriptions/s/resourceGroups/lab")
+                .contains(&scope("/subscriptions/s/resourceGroups/lab2"))
+        );
         assert!(!scope("/subscriptions/s/resourceGroups/lab").contains(&scope("/subscriptions/s")));
     }
 

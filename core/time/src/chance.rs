@@ -25,7 +25,10 @@ pub trait Chance: Send + Sync {
 pub struct MachineChance;
 
 impl Chance for MachineChance {
-    #[expect(clippy::expect_used, reason = "without random numbers no key or challenge may be made: better to die")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without random numbers no key or challenge may be made: better to die"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         SystemRandom::new().fill(bytes).expect("the operating system gives random numbers");
     }
@@ -46,7 +49,8 @@ impl Chance for SeededChance {
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for chunk in bytes.chunks_mut(32) {
             state.1 += 1;
-            let block = digest::digest(&digest::SHA256, &[state.0.to_be_bytes(), state.1.to_be_bytes()].concat());
+            let block =
+                digest::digest(&digest::SHA256, &[state.0.to_be_bytes(), state.1.to_be_bytes()].concat());
             chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
         }
     }

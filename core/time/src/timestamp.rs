@@ -1,10 +1,6 @@
 //! One point in time and the spellings Azure mixes.
 
-use jiff::{
-    civil,
-    fmt::strtime,
-    tz::TimeZone,
-};
+use jiff::{civil, fmt::strtime, tz::TimeZone};
 
 /// Microseconds since 1970-01-01T00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -55,7 +51,9 @@ impl Timestamp {
 
     /// Formats in UTC by `strftime` conversions.
     pub fn format(self, pattern: &str) -> String {
-        let zoned = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned_datetime(TimeZone::UTC);
+        let zoned = jiff::Timestamp::from_microsecond(self.0)
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+            .to_zoned_datetime(TimeZone::UTC);
         strtime::format(pattern, &zoned).unwrap_or_default()
     }
 
@@ -89,7 +87,10 @@ mod tests {
 
     #[test]
     fn reads_back() {
-        assert_eq!(Timestamp::parse_rfc1123("Thu, 01 Jan 2026 00:00:00 GMT"), Some(Timestamp::from_seconds(1_767_225_600)));
+        assert_eq!(
+            Timestamp::parse_rfc1123("Thu, 01 Jan 2026 00:00:00 GMT"),
+            Some(Timestamp::from_seconds(1_767_225_600))
+        );
         assert_eq!(Timestamp::parse_rfc3339("2026-01-01T00:00:00.1234567Z"), Some(T));
         assert_eq!(Timestamp::parse_rfc1123("yesterday"), None);
     }

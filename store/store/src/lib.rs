@@ -1,1 +1,28 @@
-//! cs-store
+//! What a site remembers: models, and one repository trait per kind of thing.
+//!
+//! Each method of a trait is **one transaction**: when it returns `Ok`, the change, its audit record and the raised
+//! revision are durable together; when it returns an error, nothing of it is there. Absence is `None`.
+//! Methods that hand out secret values or blob bytes take the proof of a decision
+//! (`cs_rbac::Allowed`), so that a forgotten check does not compile.
+//!
+//! `store-sql` implements every trait for SQLite and PostgreSQL from one SQL source.
+
+mod assignments;
+mod audit;
+mod directory;
+mod error;
+mod resources;
+mod site;
+
+pub use assignments::{Assignment, AssignmentFilter, Assignments};
+pub use audit::{AuditLog, AuditOutcome, AuditQuery, AuditRecord};
+pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
+pub use error::StoreError;
+pub use resources::{
+    Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite, Resources,
+    Subscription, TagUse,
+};
+pub use site::{SigningKeyRow, Site, Tenant};
+
+/// A position in a tenant's stream of changes to principals and assignments. Raised in the changing transaction.
+pub type Revision = i64;

@@ -1,0 +1,101 @@
+//! The two engines behind one connection type.
+
+mod dialect;
+mod postgres;
+mod sqlite;
+
+use std::path::Path;
+
+use cs_store::StoreError;
+use futures_util::future::BoxFuture;
+
+pub(crate) use dialect::Dialect;
+
+use crate::{Row, Value, migrations};
+
+/// What a job runs on: a connection inside a transaction (writes) or outside (reads).
+pub enum Conn<'c> {
+    Sqlite(&'c mut rusqlite::Connection),
+    Postgres(&'c deadpool_postgres::Client),
+}
+
+/// The future of a job.
+pub type JobFuture<'c, T> = BoxFuture<'c, Result<T, StoreError>>;
+
+impl Conn<'_> {
+    /// Runs a query and reads all its rows: keep answers bounded by `LIMIT`.
+    pub async fn rows(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(c) => sqlite::rows(c, sql, params),
+            Self::Postgres(c) => postgres::rows(c, sql, params).await,
+        }
+    }
+
+    /// The first row of a query, if any.
+    pub async fn row(&mut self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, params).await?.into_iter().next())
+    }
+
+    /// Runs a statement; answers how many rows it touched. A broken unique index is [`StoreError::Exists`].
+    pub async fn run(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(c) => sqlite::run(c, sql, params),
+            Self::Postgres(c) => postgres::run(c, sql, params).await,
+        }
+    }
+}
+
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// Every repository of a site, on one database.
+pub struct SqlStore(Engine);
+
+impl SqlStore {
+    /// Opens (or makes, mode 0600) the SQLite file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened or is of a newer version.
+    pub fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self(Engine::Sqlite(sqlite::Sqlite::open(path)?)))
+    }
+
+    /// Connects to `postgres://…` and brings the schema up to date, one replica at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the server cannot be reached or the schema is of a newer version.
+    pub async fn postgres(url: &str) -> Result<Self, StoreError> {
+        Ok(Self(Engine::Postgres(postgres::Postgres::connect(url).await?)))
+    }
+
+    /// Runs a job in a transaction and answers once it is durable. `name` shows up in errors and logs.
+    pub(crate) async fn write<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
+    {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.write(name, job).await,
+            Engine::Postgres(engine) => engine.write(name, job).await,
+        }
+    }
+
+    /// Runs a job that only reads.
+    pub(crate) async fn read<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync,
+    {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.read(name, job),
+            Engine::Postgres(engine) => engine.read(name, job).await,
+        }
+    }
+}
+
+/// Migration text for an engine.
+pub(crate) fn migration_texts(dialect: Dialect) -> impl Iterator<Item = (i64, String)> {
+    migrations::MIGRATIONS.iter().zip(1..).map(move |(text, number)| (number, dialect.schema(text)))
+}

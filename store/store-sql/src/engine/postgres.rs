@@ -1,0 +1,212 @@
+//! PostgreSQL: a pool of connections, serializable transactions, bounded repeats.
+
+use cs_store::StoreError;
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod};
+use tokio_postgres::{
+    NoTls,
+    error::SqlState,
+    types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
+};
+
+use super::{Conn, Dialect, JobFuture, migration_texts};
+use crate::{Row, Value};
+
+/// Connections a replica holds at most.
+const POOL_MAX: usize = 16;
+/// A transaction that collides is repeated this often before its caller hears of it.
+const ATTEMPTS: u32 = 10;
+/// The advisory lock under which one replica at a time migrates ("countrsn" as bytes).
+const MIGRATION_LOCK: i64 = 0x636f_756e_7472_736e;
+
+pub(super) struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
+        let config: tokio_postgres::Config =
+            url.parse().map_err(|e: tokio_postgres::Error| fails("reading the database address", &e))?;
+        let manager =
+            Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager).max_size(POOL_MAX).build().map_err(|e| {
+            StoreError::Unavailable { attempt: "connecting to the database", cause: e.to_string() }
+        })?;
+        let engine = Self { pool };
+        engine.migrate().await?;
+        Ok(engine)
+    }
+
+    async fn client(&self, attempt: &'static str) -> Result<Client, StoreError> {
+        self.pool.get().await.map_err(|e| StoreError::Unavailable { attempt, cause: e.to_string() })
+    }
+
+    pub(super) async fn write<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    where
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T>,
+    {
+        let client = self.client(name).await?;
+        let mut left = ATTEMPTS;
+        loop {
+            left -= 1;
+            match attempt(&client, name, &job).await {
+                Err(StoreError::Unavailable { cause, .. }) if cause == COLLISION && left > 0 => {
+                    // Whoever collided moves apart: the wait grows and differs between connections.
+                    let spread = u64::from(std::process::id() ^ left) % 7;
+                    tokio::time::sleep(std::time::Duration::from_millis(
+                        u64::from(ATTEMPTS - left) * 3 + spread,
+                    ))
+                    .await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(super) async fn read<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    where
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T>,
+    {
+        let client = self.client(name).await?;
+        job(Conn::Postgres(&client)).await
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "migrating the database";
+        let mut client = self.client(ATTEMPT).await?;
+        let fails = |e: tokio_postgres::Error| fails(ATTEMPT, &e);
+        let transaction = client.transaction().await.map_err(fails)?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await.map_err(fails)?;
+        transaction
+            .batch_execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+            .await
+            .map_err(fails)?;
+        let have: i64 = transaction
+            .query_one("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[])
+            .await
+            .map_err(fails)?
+            .get(0);
+        let mut newest = 0;
+        for (number, text) in migration_texts(Dialect::Postgres) {
+            if number > have {
+                transaction.batch_execute(&text).await.map_err(fails)?;
+                transaction
+                    .execute("INSERT INTO schema_version VALUES ($1)", &[&number])
+                    .await
+                    .map_err(fails)?;
+            }
+            newest = number;
+        }
+        if have > newest {
+            let cause =
+                format!("its schema is version {have}, this program knows {newest}: use a newer program");
+            return Err(StoreError::Unavailable { attempt: ATTEMPT, cause });
+        }
+        transaction.commit().await.map_err(fails)
+    }
+}
+
+/// Marks an error that repeating the transaction may cure.
+const COLLISION: &str = "two transactions collided";
+
+async fn attempt<T, F>(client: &Client, name: &'static str, job: &F) -> Result<T, StoreError>
+where
+    F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T>,
+{
+    client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await.map_err(|e| fails(name, &e))?;
+    let outcome = job(Conn::Postgres(client)).await;
+    match outcome {
+        Ok(value) => client.batch_execute("COMMIT").await.map(|()| value).map_err(|e| fails(name, &e)),
+        Err(error) => {
+            // A connection that cannot even roll back is closed by the pool's recycling check.
+            drop(client.batch_execute("ROLLBACK").await);
+            Err(error)
+        }
+    }
+}
+
+pub(super) async fn rows(
+    client: &Client,
+    sql: &'static str,
+    params: &[Value],
+) -> Result<Vec<Row>, StoreError> {
+    let fails = |e: tokio_postgres::Error| fails("reading", &e);
+    let statement = client.prepare_cached(sql).await.map_err(fails)?;
+    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| p as _).collect();
+    client.query(&statement, &params).await.map_err(fails)?.iter().map(read_row).collect()
+}
+
+pub(super) async fn run(client: &Client, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+    let fails = |e: tokio_postgres::Error| fails("writing", &e);
+    let statement = client.prepare_cached(sql).await.map_err(fails)?;
+    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|p| p as _).collect();
+    client.execute(&statement, &params).await.map_err(fails)
+}
+
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(x) if *kind == Type::INT4 => i32::try_from(*x)?.to_sql(kind, out),
+            Self::Int(x) => x.to_sql(&Type::INT8, out),
+            Self::Text(x) => x.to_sql(&Type::TEXT, out),
+            Self::Bytes(x) => x.to_sql(&Type::BYTEA, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::INT4 | Type::TEXT | Type::VARCHAR | Type::BYTEA)
+    }
+
+    to_sql_checked!();
+}
+
+fn read_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let fails = |e: tokio_postgres::Error| fails("reading a column", &e);
+    let mut values = Vec::with_capacity(row.len());
+    for (index, column) in row.columns().iter().enumerate() {
+        let value = match *column.type_() {
+            Type::INT8 => {
+                row.try_get::<_, Option<i64>>(index).map_err(fails)?.map_or(Value::Null, Value::Int)
+            }
+            Type::INT4 => row
+                .try_get::<_, Option<i32>>(index)
+                .map_err(fails)?
+                .map_or(Value::Null, |x| Value::Int(x.into())),
+            Type::BYTEA => {
+                row.try_get::<_, Option<Vec<u8>>>(index).map_err(fails)?.map_or(Value::Null, Value::Bytes)
+            }
+            _ => row.try_get::<_, Option<String>>(index).map_err(fails)?.map_or(Value::Null, Value::Text),
+        };
+        values.push(value);
+    }
+    Ok(Row(values))
+}
+
+fn fails(attempt: &'static str, error: &tokio_postgres::Error) -> StoreError {
+    match error.code() {
+        Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
+            StoreError::Exists(error.as_db_error().map_or_else(String::new, |e| e.message().to_owned()))
+        }
+        Some(code)
+            if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED =>
+        {
+            StoreError::Unavailable { attempt, cause: COLLISION.to_owned() }
+        }
+        Some(code) if *code == SqlState::DISK_FULL => StoreError::Full { attempt },
+        _ => StoreError::Unavailable { attempt, cause: error_chain(error) },
+    }
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

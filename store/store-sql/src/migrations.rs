@@ -1,0 +1,3 @@
+//! The schema: numbered texts, forward only. Never change one that has been released; add the next.
+
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_site.sql")];

@@ -1,0 +1,85 @@
+//! The audit log.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cs_ids::TenantId;
+use cs_store::{AuditLog, AuditOutcome, AuditQuery, AuditRecord, StoreError};
+
+use crate::{Conn, Row, SqlStore, values};
+
+/// Appends one record in the running transaction: every write of a repository calls this.
+pub(super) async fn append(c: &mut Conn<'_>, r: &AuditRecord) -> Result<(), StoreError> {
+    c.run(
+        "INSERT INTO audit (tenant, time, correlation, caller, client, action, scope, outcome, because)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &values![
+            r.tenant,
+            r.time,
+            r.correlation,
+            r.caller,
+            r.client,
+            &r.action,
+            &r.scope,
+            r.outcome.as_str(),
+            &r.because
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+fn read(row: &Row) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
+        tenant: row.id(0)?,
+        time: row.time(1)?,
+        correlation: row.id(2)?,
+        caller: row.optional(3, Row::id)?,
+        client: row.optional(4, Row::id)?,
+        action: row.string(5)?,
+        scope: row.string(6)?,
+        outcome: row.word(7, AuditOutcome::parse)?,
+        because: row.string(8)?,
+    })
+}
+
+#[async_trait]
+impl AuditLog for SqlStore {
+    async fn append(&self, records: Vec<AuditRecord>) -> Result<(), StoreError> {
+        let records = Arc::new(records);
+        self.write("recording the audit", move |mut c| {
+            let records = Arc::clone(&records);
+            Box::pin(async move {
+                for record in records.iter() {
+                    append(&mut c, record).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn records(&self, tenant: TenantId, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.read("reading the audit", move |mut c| {
+            let query = query.clone();
+            Box::pin(async move {
+                c.rows(
+                    "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because FROM audit
+                     WHERE tenant = $1 AND ($2 = '' OR correlation = $2) AND ($3 = '' OR caller = $3)
+                     ORDER BY seq DESC LIMIT $4",
+                    &values![
+                        tenant,
+                        query.correlation.map(|x| x.to_string()).unwrap_or_default(),
+                        query.caller.map(|x| x.to_string()).unwrap_or_default(),
+                        query.limit
+                    ],
+                )
+                .await?
+                .iter()
+                .map(read)
+                .collect()
+            })
+        })
+        .await
+    }
+}

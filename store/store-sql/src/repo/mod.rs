@@ -1,0 +1,10 @@
+//! One file per kind of thing; each trait method is one transaction.
+
+mod assignments;
+mod audit;
+mod cascade;
+mod directory;
+mod resources;
+mod revision;
+mod site;
+mod tags;

@@ -1,0 +1,64 @@
+//! The audit log: who did what, where, and why it was allowed or not.
+
+use async_trait::async_trait;
+use cs_ids::{ClientId, CorrelationId, ObjectId, TenantId};
+use cs_time::Timestamp;
+
+use crate::StoreError;
+
+/// How the audited operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOutcome {
+    Done,
+    Denied,
+    Failed,
+}
+
+impl AuditOutcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Done, Self::Denied, Self::Failed].into_iter().find(|o| o.as_str() == text)
+    }
+}
+
+/// One line of the audit log. Holds names and ids, never a secret's value or a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    pub tenant: TenantId,
+    pub time: Timestamp,
+    pub correlation: CorrelationId,
+    /// Object id of the caller, where one was proven.
+    pub caller: Option<ObjectId>,
+    pub client: Option<ClientId>,
+    /// The operation, as role definitions name it: `Microsoft.KeyVault/vaults/secrets/getSecret/action`.
+    pub action: String,
+    /// Resource id the operation was about.
+    pub scope: String,
+    pub outcome: AuditOutcome,
+    /// Why: the assignment, policy or error code behind the outcome.
+    pub because: String,
+}
+
+/// Which records to read, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    pub correlation: Option<CorrelationId>,
+    pub caller: Option<ObjectId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// Appends records in one transaction; durable on return.
+    async fn append(&self, records: Vec<AuditRecord>) -> Result<(), StoreError>;
+
+    async fn records(&self, tenant: TenantId, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError>;
+}

@@ -1,0 +1,24 @@
+//! What can go wrong between a part and its rows.
+
+/// An error of a store. Parts translate it into their own language; its text is for the log, not for callers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Something with this key is there already (unique index, host name taken).
+    #[error("{0} exists already")]
+    Exists(String),
+    /// The row is not in the state the write expected (generation, condition): somebody else won.
+    #[error("{0} was changed by somebody else")]
+    Conflict(String),
+    /// The row the write needs is not there.
+    #[error("{0} is not there")]
+    Missing(String),
+    /// The database cannot be reached or refuses to work; nothing was changed.
+    #[error("{attempt}: {cause}")]
+    Unavailable { attempt: &'static str, cause: String },
+    /// The disk or the database is full; nothing was changed.
+    #[error("{attempt}: no space left")]
+    Full { attempt: &'static str },
+    /// A stored value cannot be read as what it should be.
+    #[error("stored {what} is damaged: {cause}")]
+    Damaged { what: &'static str, cause: String },
+}
