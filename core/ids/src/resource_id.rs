@@ -52,7 +52,7 @@ impl fmt::Display for ResourceType {
 /// /subscriptions/{s}/resourceGroups/{g}                          group Some, kind None
 /// /subscriptions/{s}/resourceGroups/{g}/providers/{ns}/{t}/{n}   group Some, kind Some
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ResourceId {
     scope: Scope,
     subscription: SubscriptionId,
@@ -173,6 +173,21 @@ impl ResourceId {
     /// The last name of the id.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl PartialEq for ResourceId {
+    /// Without regard to case, as everywhere in the resource manager.
+    fn eq(&self, other: &Self) -> bool {
+        self.scope == other.scope
+    }
+}
+
+impl Eq for ResourceId {}
+
+impl std::hash::Hash for ResourceId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.scope.hash(state);
     }
 }
 

@@ -1,0 +1,232 @@
+//! Accepting connections, bounded in number, time and header size.
+
+mod crowd;
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+};
+
+use self::crowd::{Crowd, Place};
+use crate::{Peer, Response, Router, Shutdown, text};
+
+/// Bounds of a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once; when all are taken the longest idle one makes room.
+    pub connections: usize,
+    /// A request's head must be there within this time, counted from the connection's or last answer's end.
+    pub head: Duration,
+    /// Size of a request's head in bytes.
+    pub head_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 4096, head: Duration::from_secs(60), head_bytes: 64 * 1024 }
+    }
+}
+
+impl Limits {
+    /// The loopback metadata services: few callers, short requests (A24).
+    pub fn metadata() -> Self {
+        Self { connections: 1024, head: Duration::from_secs(10), head_bytes: 16 * 1024 }
+    }
+}
+
+/// What is spoken on a listener.
+#[derive(Clone)]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/2 over TLS.
+    Https(Arc<rustls::ServerConfig>),
+    /// HTTP/1.1 only, header names in title case (`Www-Authenticate`): the metadata services, whose scripts grep.
+    PlainTitleCase,
+}
+
+/// A bound address.
+pub enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// When the process is out of file descriptors, accepting is tried again after this pause.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A TLS handshake must be done within this time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Listener {
+    /// Accepts until shutdown begins; requests under way are finished (see [`Shutdown::drained`]).
+    pub fn serve(self, protocol: Protocol, router: Arc<dyn Router>, limits: Limits, shutdown: &Shutdown) {
+        let until = shutdown.clone();
+        shutdown.spawn(async move {
+            let crowd = Crowd::new(limits.connections);
+            loop {
+                let accepted = tokio::select! {
+                    () = until.begun() => return,
+                    accepted = self.accept() => accepted,
+                };
+                match accepted {
+                    Ok((connection, peer)) => {
+                        let place = crowd.enter();
+                        let (protocol, router, until) =
+                            (protocol.clone(), Arc::clone(&router), until.clone());
+                        until
+                            .clone()
+                            .spawn(converse(connection, peer, protocol, router, limits, place, until));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+
+    async fn accept(&self) -> io::Result<(Connection, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let peer = Peer { address: Some(address), local: stream.local_addr().ok(), tls: false };
+                Ok((Box::new(stream), peer))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Box::new(stream), Peer { address: None, local: None, tls: false }))
+            }
+        }
+    }
+}
+
+trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
+type Connection = Box<dyn Bytestream>;
+
+async fn converse(
+    connection: Connection,
+    mut peer: Peer,
+    protocol: Protocol,
+    router: Arc<dyn Router>,
+    limits: Limits,
+    place: Place,
+    until: Shutdown,
+) {
+    match protocol {
+        Protocol::PlainTitleCase => talk_http1(connection, peer, router, limits, place, until).await,
+        Protocol::Https(config) => {
+            let handshake = tokio_rustls::TlsAcceptor::from(config).accept(connection);
+            let accepted = tokio::select! {
+                accepted = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => accepted,
+                () = place.evicted() => return,
+            };
+            match accepted {
+                Ok(Ok(tls)) => {
+                    peer.tls = true;
+                    if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        talk_http2(tls, peer, router, limits, place, until).await;
+                    } else {
+                        talk_http1(tls, peer, router, limits, place, until).await;
+                    }
+                }
+                Ok(Err(error)) => tracing::debug!(%error, ?peer, "TLS handshake failed"),
+                Err(_) => tracing::debug!(?peer, "TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn talk_http1<S>(
+    stream: S,
+    peer: Peer,
+    router: Arc<dyn Router>,
+    limits: Limits,
+    place: Place,
+    until: Shutdown,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = hyper::service::service_fn(|request| answer(request, peer, &router, &place));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(limits.head_bytes.max(8192))
+        .title_case_headers(true)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = place.evicted() => return,
+        () = until.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, ?peer, "connection ended");
+    }
+}
+
+async fn talk_http2<S>(
+    stream: S,
+    peer: Peer,
+    router: Arc<dyn Router>,
+    limits: Limits,
+    place: Place,
+    until: Shutdown,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let place = Arc::new(place);
+    let counted = Arc::clone(&place);
+    // HTTP/2 runs each stream as a task of its own, so what the service holds must be owned.
+    let service = hyper::service::service_fn(move |request| {
+        let (router, place) = (Arc::clone(&router), Arc::clone(&counted));
+        async move { answer(request, peer, &router, &place).await }
+    });
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(limits.head))
+        // Uploads of tens of MiB over one stream need more room in flight than the default 64 KiB.
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = place.evicted() => return,
+        () = until.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, ?peer, "connection ended");
+    }
+}
+
+async fn answer(
+    request: http::Request<Incoming>,
+    peer: Peer,
+    router: &Arc<dyn Router>,
+    place: &Place,
+) -> Result<Response, std::convert::Infallible> {
+    let _busy = place.busy();
+    let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    // A panic in a handler costs one answer, not the connection and its other streams.
+    let outcome = std::panic::AssertUnwindSafe(router.answer(request, peer)).catch_unwind().await;
+    Ok(outcome.unwrap_or_else(|_| {
+        tracing::error!(?peer, "a handler panicked");
+        text(StatusCode::INTERNAL_SERVER_ERROR, "The request failed inside the server.")
+    }))
+}

@@ -1,0 +1,88 @@
+//! Query strings: decoded once, names too (Node sends `api%2Dversion`).
+
+use std::borrow::Cow;
+
+/// More parameters than any client sends.
+const PARAMETERS_MAX: usize = 64;
+
+/// The query cannot be read: bad percent-encoding, not UTF-8, or too many parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the query string cannot be read")]
+pub struct BadQuery;
+
+/// The parameters of a query, in order, decoded. Names compare without case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// # Errors
+    /// [`BadQuery`].
+    pub fn parse(raw: Option<&str>) -> Result<Self, BadQuery> {
+        let mut all = Vec::new();
+        for pair in raw.unwrap_or_default().split('&').filter(|p| !p.is_empty()) {
+            if all.len() == PARAMETERS_MAX {
+                return Err(BadQuery);
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            all.push((form_decode(name)?, form_decode(value)?));
+        }
+        Ok(Self(all))
+    }
+
+    /// The first value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    /// Whether any name comes twice.
+    pub fn has_duplicates(&self) -> bool {
+        self.0
+            .iter()
+            .enumerate()
+            .any(|(i, (n, _))| self.0[..i].iter().any(|(m, _)| m.eq_ignore_ascii_case(n)))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+fn form_decode(text: &str) -> Result<String, BadQuery> {
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    percent_decode(&spaced).ok_or(BadQuery)
+}
+
+/// Decodes `%41`; `None` for a broken escape or bytes that are not UTF-8. A plus stays a plus.
+pub fn percent_decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let broken = (0..bytes.len())
+        .filter(|&i| bytes[i] == b'%')
+        .any(|i| !bytes.get(i + 1..i + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)));
+    if broken {
+        return None;
+    }
+    percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_names_and_values() {
+        let q = Query::parse(Some("api%2Dversion=7.4&a=b+c%2B&empty&x=")).unwrap();
+        assert_eq!(q.get("API-version"), Some("7.4"));
+        assert_eq!(q.get("a"), Some("b c+"));
+        assert_eq!((q.get("empty"), q.get("x"), q.get("y")), (Some(""), Some(""), None));
+        assert!(!q.has_duplicates());
+        assert!(Query::parse(Some("a=1&A=2")).unwrap().has_duplicates());
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_read() {
+        for bad in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=1"] {
+            assert_eq!(Query::parse(Some(bad)), Err(BadQuery), "{bad}");
+        }
+        assert!(Query::parse(Some(&"a=1&".repeat(65))).is_err());
+    }
+}
