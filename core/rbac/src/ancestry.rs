@@ -1,0 +1,142 @@
+//! A scope and everything above it, hashed once per question.
+
+use std::{collections::HashMap, sync::Arc};
+
+use cs_ids::Scope;
+
+/// Management groups over subscriptions and each other: folded child key to folded parent key. They cover what is
+/// below them by this table, not by text (rbac.md 4).
+#[derive(Debug, Default)]
+pub(crate) struct Parents(HashMap<Box<str>, Arc<str>>);
+
+/// Azure nests management groups six deep; a longer chain (a cycle, in bad data) ends here.
+const MANAGEMENT_DEPTH_MAX: usize = 16;
+
+impl Parents {
+    pub(crate) fn set(&mut self, child: &Scope, parent: Option<&Scope>) {
+        match parent {
+            Some(parent) => self.0.insert(child.key().into(), parent.key().into()),
+            None => self.0.remove(child.key()),
+        };
+    }
+
+    fn above<'a>(&'a self, key: &str) -> Option<&'a str> {
+        if self.0.is_empty() { None } else { self.0.get(key).map(|p| &**p) }
+    }
+}
+
+/// One scope of the line from the scope asked about up to the root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub hash: u64,
+    pub key: &'a str,
+}
+
+/// The line itself. Grants hold the hash of their scope, so most are passed over by comparing one number; a match
+/// is confirmed by text, because names are chosen by callers and the hash is not a secret.
+#[derive(Debug)]
+pub(crate) struct Ancestry<'a>(Vec<Step<'a>>);
+
+impl<'a> Ancestry<'a> {
+    pub(crate) fn of(key: &'a str, parents: &'a Parents) -> Self {
+        let mut steps = Vec::with_capacity(16);
+        let mut managed = None;
+        walk(key, |step, depth| {
+            steps.push(step);
+            // `/subscriptions/{id}` or `/providers/microsoft.management/managementgroups/{name}`.
+            if depth == 2 || depth == 4 {
+                managed = managed.or_else(|| parents.above(step.key));
+            }
+        });
+        for _ in 0..MANAGEMENT_DEPTH_MAX {
+            let Some(group) = managed else { break };
+            steps.push(Step { hash: hash_of(group), key: group });
+            managed = parents.above(group);
+        }
+        Self(steps)
+    }
+
+    pub(crate) fn steps(&self) -> &[Step<'a>] {
+        &self.0
+    }
+
+    pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
+        self.0.iter().any(|s| s.hash == hash && s.key == key)
+    }
+}
+
+/// The hash under which a scope is found.
+pub(crate) fn hash_of(key: &str) -> u64 {
+    let mut last = 0;
+    walk(key, |step, _| last = step.hash);
+    last
+}
+
+/// Visits the root, then each longer prefix that ends at a segment border.
+fn walk<'a>(key: &'a str, mut visit: impl FnMut(Step<'a>, usize)) {
+    let mut hash = 0x9e37_79b9_7f4a_7c15;
+    visit(Step { hash, key: "/" }, 0);
+    let (mut start, mut depth) = (0, 0);
+    while start + 1 < key.len() {
+        let end = key[start + 1..].find('/').map_or(key.len(), |at| start + 1 + at);
+        hash = mix(hash, &key.as_bytes()[start..end]);
+        depth += 1;
+        visit(Step { hash, key: &key[..end] }, depth);
+        start = end;
+    }
+}
+
+fn mix(mut hash: u64, segment: &[u8]) -> u64 {
+    let mut words = segment.chunks_exact(8);
+    let fold = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    for word in &mut words {
+        hash = fold(hash, word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
+    }
+    let rest = words.remainder().iter().fold(0, |n, b| n << 8 | u64::from(*b));
+    fold(hash, rest ^ (segment.len() as u64) << 56)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_goes_up_by_whole_segments() {
+        let none = Parents::default();
+        let line = Ancestry::of("/subscriptions/s/resourcegroups/lab2", &none);
+        let keys: Vec<_> = line.steps().iter().map(|s| s.key).collect();
+        assert_eq!(
+            keys,
+            [
+                "/",
+                "/subscriptions",
+                "/subscriptions/s",
+                "/subscriptions/s/resourcegroups",
+                "/subscriptions/s/resourcegroups/lab2"
+            ]
+        );
+        for key in keys {
+            assert!(line.has(hash_of(key), key));
+        }
+        assert!(
+            !line.has(hash_of("/subscriptions/s/resourcegroups/lab"), "/subscriptions/s/resourcegroups/lab")
+        );
+        assert_eq!(Ancestry::of("/", &none).steps().len(), 1);
+    }
+
+    #[test]
+    fn management_groups_come_from_the_table_and_cycles_end() {
+        let scope = |text: &str| Scope::parse(text).unwrap();
+        let mut parents = Parents::default();
+        let (one, two) = ("/providers/M/managementGroups/one", "/providers/M/managementGroups/two");
+        parents.set(&scope("/subscriptions/s"), Some(&scope(one)));
+        parents.set(&scope(one), Some(&scope(two)));
+        parents.set(&scope(two), Some(&scope(one)));
+        let line = Ancestry::of("/subscriptions/s/resourcegroups/lab", &parents);
+        let two = two.to_lowercase();
+        assert!(line.has(hash_of(&two), &two));
+        assert!(line.steps().len() < 40);
+        let other = Ancestry::of("/subscriptions/t", &parents);
+        assert!(!other.has(hash_of(&two), &two));
+    }
+}

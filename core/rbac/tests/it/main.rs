@@ -1,0 +1,4 @@
+//! Decisions as a caller of the crate sees them.
+
+#[cfg(test)]
+mod cases;
