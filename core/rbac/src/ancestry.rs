@@ -1,6 +1,10 @@
 //! A scope and everything above it, hashed once per question.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 use cs_ids::Scope;
 
@@ -86,15 +90,36 @@ fn walk<'a>(key: &'a str, mut visit: impl FnMut(Step<'a>, usize)) {
     }
 }
 
-fn mix(mut hash: u64, segment: &[u8]) -> u64 {
-    let mut words = segment.chunks_exact(8);
+fn mix(hash: u64, segment: &[u8]) -> u64 {
     let fold = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    for word in &mut words {
-        hash = fold(hash, word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
-    }
-    let rest = words.remainder().iter().fold(0, |n, b| n << 8 | u64::from(*b));
-    fold(hash, rest ^ (segment.len() as u64) << 56)
+    let (words, rest) = segment.as_chunks::<8>();
+    let hash = words.iter().fold(hash, |hash, word| fold(hash, u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(segment.len() as u64, |word, b| word << 8 | u64::from(*b));
+    let hash = fold(hash, rest);
+    // A table takes its place from the low bits, which multiplying alone leaves poor.
+    hash ^ hash >> 32
 }
+
+/// For tables keyed by the hash of a scope: it is mixed already.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = mix(self.0, bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A table by the hash of a scope.
+pub(crate) type ByScope<T> = HashMap<u64, T, BuildHasherDefault<AsIs>>;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,12 @@
 //! What one principal holds.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use crate::{AssignmentId, ancestry::Ancestry, condition::Guard};
+use crate::{
+    AssignmentId,
+    ancestry::{Ancestry, ByScope},
+    condition::Guard,
+};
 
 /// A role assignment as the snapshot keeps it, without its holder. Scope texts are shared.
 #[derive(Debug)]
@@ -22,8 +26,7 @@ const FEW_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) enum Grants {
     Few(Vec<Grant>),
-    /// By hash of the scope.
-    Many(HashMap<u64, Vec<Grant>>),
+    Many(ByScope<Vec<Grant>>),
 }
 
 impl Grants {
@@ -35,7 +38,7 @@ impl Grants {
         match self {
             Self::Few(few) if few.len() < FEW_MAX => push_tight(few, grant),
             Self::Few(few) => {
-                let mut many: HashMap<u64, Vec<Grant>> = HashMap::with_capacity(few.len() + 1);
+                let mut many: ByScope<Vec<Grant>> = ByScope::default();
                 for old in std::mem::take(few).into_iter().chain([grant]) {
                     push_tight(many.entry(old.hash).or_default(), old);
                 }

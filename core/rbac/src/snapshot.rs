@@ -12,7 +12,7 @@ use cs_ids::{ObjectId, Scope};
 
 use crate::{
     AssignmentId, Permission, RoleDefinition, RoleId, Subject,
-    ancestry::{Ancestry, Parents, hash_of},
+    ancestry::{Ancestry, ByScope, Parents, hash_of},
     builtin::builtin_roles,
     condition::Guard,
     grants::{Grant, Grants},
@@ -59,7 +59,8 @@ pub(crate) struct Deny {
     pub condition: Option<Guard>,
 }
 
-/// The assignments of one tenant. About 150 bytes for each, plus each distinct scope once.
+/// The assignments of one tenant. Under 200 bytes for each (measured with a million), plus each
+/// distinct scope once.
 #[derive(Debug)]
 pub struct Snapshot {
     holders: HashMap<ObjectId, Grants>,
@@ -68,7 +69,7 @@ pub struct Snapshot {
     scopes: HashSet<Arc<str>>,
     roles: Vec<Option<Arc<RoleDefinition>>>,
     role_places: HashMap<RoleId, u32>,
-    denies: HashMap<u64, Vec<Deny>>,
+    denies: ByScope<Vec<Deny>>,
     parents: Parents,
 }
 
@@ -87,7 +88,7 @@ impl Snapshot {
             scopes: HashSet::new(),
             roles: Vec::new(),
             role_places: HashMap::new(),
-            denies: HashMap::new(),
+            denies: ByScope::default(),
             parents: Parents::default(),
         };
         for role in builtin_roles() {

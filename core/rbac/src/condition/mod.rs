@@ -7,6 +7,7 @@
 mod attributes;
 mod eval;
 mod lexer;
+pub mod names;
 mod operator;
 mod parser;
 mod text;
