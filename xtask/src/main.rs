@@ -1,1 +1,92 @@
-fn main() {}
+//! The repository's own chores, written in Rust so that they run wherever the product builds.
+//!
+//! ```text
+//! cargo xtask test                  every test there is, real clients included
+//! cargo xtask test --only python    one step of it
+//! cargo xtask arrows                does the architecture still hold?
+//! cargo xtask bench token blob      our figures beside their floors
+//! ```
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its person")]
+
+mod arrows;
+mod exec;
+mod ground;
+mod postgres;
+mod s3;
+mod service;
+mod steps;
+mod suites;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tests, architecture check and measurements of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run every test: rules, Rust, PostgreSQL, S3, the lab, unmodified Azure clients.
+    Test {
+        /// Only this step (repeatable); see --list.
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Print the steps and stop.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check that dependencies between crates follow the table of rooms.
+    Arrows,
+    /// Measure: `name | ours | floor | ratio | aim`.
+    Bench {
+        /// Lines to run; all when none is named.
+        lines: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<bool> {
+    let ground = ground::Ground::find()?;
+    match verb {
+        Verb::Test { list: true, .. } => {
+            steps::STEPS.iter().for_each(|step| println!("{:<16} {}", step.name, step.about));
+            Ok(true)
+        }
+        Verb::Test { only, .. } => steps::run(&ground, &only),
+        Verb::Arrows => arrows_verb(&ground),
+        Verb::Bench { lines } => bench(&ground, &lines),
+    }
+}
+
+fn arrows_verb(ground: &ground::Ground) -> Result<bool> {
+    let wrong = arrows::violations(&arrows::workspace(ground)?);
+    wrong.iter().for_each(|line| println!("{line}"));
+    println!(
+        "{}",
+        if wrong.is_empty() { "every arrow points down" } else { "see the table in xtask/src/arrows.rs" }
+    );
+    Ok(wrong.is_empty())
+}
+
+/// Measurements are their own crate: they need the product as a library, and this tool must stay quick to build.
+fn bench(ground: &ground::Ground, lines: &[String]) -> Result<bool> {
+    let status =
+        ground.cargo(&["run", "--quiet", "--release", "--package", "cs-bench", "--"]).args(lines).status()?;
+    Ok(status.success())
+}

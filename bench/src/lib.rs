@@ -1,0 +1,8 @@
+//! Our figures beside their floors: `cargo xtask bench [LINE…]`.
+//!
+//! A figure alone says little about a program and much about the machine. So every line measures two things in one run,
+//! ours and a floor (the bare signature, a hello-world on the same HTTP stack, a plain insert, a peer), and the ratio of
+//! the two is what has an aim. Add a line: a type that implements [`line::Line`], and its row in [`lines::ALL`].
+
+pub mod line;
+pub mod lines;

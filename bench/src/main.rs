@@ -1,0 +1,59 @@
+//! `cargo xtask bench`: chooses lines, runs them one after the other, prints the table.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its person")]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use cs_bench::line::Line;
+use cs_bench::lines;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Prints: name | ours | floor | ratio | aim")]
+struct Arguments {
+    /// Lines to run; all when none is named.
+    lines: Vec<String>,
+    /// Print the lines and stop.
+    #[arg(long)]
+    list: bool,
+    /// Exit with 1 when an aim is missed.
+    #[arg(long)]
+    strict: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    if arguments.list {
+        lines::ALL.iter().for_each(|line| println!("{:<24} {}", line.name(), line.about()));
+        return Ok(true);
+    }
+    let chosen = choose(&arguments.lines)?;
+    println!("{:<24} | {:>16} | {:>16} | {:>7} | aim", "name", "ours", "floor", "ratio");
+    let mut all_met = true;
+    for line in chosen {
+        let figure = line.measure()?;
+        all_met &= figure.met();
+        println!("{:<24} | {figure}", line.name());
+    }
+    Ok(all_met || !arguments.strict)
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static dyn Line>> {
+    if let Some(unknown) =
+        names.iter().find(|name| lines::ALL.iter().all(|line| line.name() != name.as_str()))
+    {
+        anyhow::bail!("no line is called {unknown}; `cargo xtask bench --list` names them");
+    }
+    let wanted = |line: &&dyn Line| names.is_empty() || names.iter().any(|name| name == line.name());
+    Ok(lines::ALL.iter().copied().filter(wanted).collect())
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Azure SDKs for Python against the site that `countersign run` gives us. Each case file is its own process: what an SDK
+# learns about its surroundings (which metadata source, which authority) it keeps for the life of the process.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+python=${CONFORMANCE_CLIENTS:-$here/../../target/conformance}/python/bin/python
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 "$here/../prepare.py" >"$work/prepared.json"
+export COUNTERSIGN_PREPARED="$work/prepared.json" PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1
+
+passed=0 failed=0
+for file in "$here"/cases/*.py; do
+    if "$python" "$file"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

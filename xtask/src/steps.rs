@@ -1,0 +1,222 @@
+//! Every step of `cargo xtask test`, in the order in which a mistake is cheapest to find.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::arrows;
+use crate::exec::{Log, tail};
+use crate::ground::Ground;
+use crate::postgres::Postgres;
+use crate::s3::S3;
+use crate::suites::{self, Suite};
+use crate::tools::Clients;
+
+pub struct Step {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// After this the step is ended and has failed; far above what it takes.
+    minutes: u64,
+    run: fn(&Ground, &mut Log) -> Result<Outcome>,
+}
+
+enum Outcome {
+    Passed,
+    /// What is missing on this machine; never used for something that went wrong.
+    Skipped(&'static str),
+}
+
+#[rustfmt::skip]
+pub const STEPS: &[Step] = &[
+    Step { name: "arrows", about: "dependencies follow the table of rooms", minutes: 2, run: arrows },
+    Step { name: "fmt", about: "rustfmt has nothing to change", minutes: 2, run: fmt },
+    Step { name: "clippy", about: "no warning anywhere", minutes: 30, run: clippy },
+    Step { name: "deny", about: "licences and sources of dependencies (where cargo-deny is installed)", minutes: 5, run: deny },
+    Step { name: "rust", about: "cargo test: units, whole requests, attacks", minutes: 40, run: rust },
+    Step { name: "postgres", about: "the store's suite on PostgreSQL", minutes: 15, run: postgres },
+    Step { name: "s3", about: "the suite of blob bytes on S3", minutes: 15, run: s3 },
+    Step { name: "release", about: "release build", minutes: 40, run: release },
+    Step { name: "lab", about: "countersign lab", minutes: 5, run: lab },
+    Step { name: "lab-shell", about: "the lab in a shell, own names", minutes: 5, run: |g, l| suite(&LAB_SHELL, g, l) },
+    Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
+    Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
+    Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
+    Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
+    Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
+];
+
+const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
+const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", clients: &[], public_names: true };
+const PYTHON: Suite =
+    Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
+const NODE: Suite =
+    Suite { name: "node", script: "node/run.sh", clients: &[Clients::Node], public_names: false };
+const AZ: Suite =
+    Suite { name: "az", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: false };
+const AZ_AZURE: Suite =
+    Suite { name: "az-azure", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: true };
+
+/// Lines of a failed step's log that are shown at once.
+const SHOWN_OF_A_FAILURE: usize = 80;
+
+/// Runs the named steps, or all; true when none failed. Ends with `N passed, N failed`.
+pub fn run(ground: &Ground, only: &[String]) -> Result<bool> {
+    let chosen = choose(only)?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| install_ahead(ground, &chosen));
+        for step in &chosen {
+            match one(step, ground) {
+                Ok(Outcome::Passed) => passed += 1,
+                Ok(Outcome::Skipped(_)) => skipped += 1,
+                Err(_) => failed += 1,
+            }
+        }
+    });
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    println!("\n{passed} passed, {failed} failed{skipped}");
+    Ok(failed == 0)
+}
+
+fn choose(only: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(unknown) = only.iter().find(|name| STEPS.iter().all(|step| step.name != name.as_str())) {
+        bail!("no step is called {unknown}; `cargo xtask test --list` names them");
+    }
+    Ok(STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)).collect())
+}
+
+/// Downloads of clients wait on the network while rustc keeps the cores busy: do both at once. A failure here is
+/// reported by the step that needs the clients, which tries again.
+fn install_ahead(ground: &Ground, chosen: &[&Step]) {
+    let Ok(mut log) = Log::create(&ground.log_file("install"), Duration::from_secs(30 * 60)) else { return };
+    let wanted = |name: &str| chosen.iter().any(|step| step.name.starts_with(name));
+    for (clients, step) in
+        [(Clients::S3, "s3"), (Clients::Python, "python"), (Clients::Node, "node"), (Clients::Azcli, "az")]
+    {
+        if wanted(step)
+            && let Err(error) = clients.install(ground, &mut log)
+        {
+            let _ = log.note(&format!("{error:#}"));
+        }
+    }
+}
+
+fn one(step: &Step, ground: &Ground) -> Result<Outcome> {
+    let mut log = Log::create(&ground.log_file(step.name), Duration::from_secs(step.minutes * 60))?;
+    let began = Instant::now();
+    let outcome = (step.run)(ground, &mut log);
+    let seconds = began.elapsed().as_secs_f32();
+    match &outcome {
+        Ok(Outcome::Passed) => println!("passed  {:<12} {seconds:>7.1} s  {}", step.name, step.about),
+        Ok(Outcome::Skipped(why)) => println!("skipped {:<12} {seconds:>7.1} s  {why}", step.name),
+        Err(error) => {
+            println!("FAILED  {:<12} {seconds:>7.1} s  {error:#}", step.name);
+            println!(
+                "{}\n        (all of it: {})",
+                tail(log.path(), SHOWN_OF_A_FAILURE),
+                log.path().display()
+            );
+        }
+    }
+    outcome
+}
+
+fn arrows(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let wrong = arrows::violations(&arrows::workspace(ground)?);
+    wrong.iter().try_for_each(|line| log.note(line))?;
+    if wrong.is_empty() {
+        Ok(Outcome::Passed)
+    } else {
+        bail!("{} arrows go where the table says no", wrong.len())
+    }
+}
+
+fn fmt(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    if !has(ground, "fmt") {
+        return Ok(Outcome::Skipped("this toolchain has no rustfmt (rustup component add rustfmt)"));
+    }
+    passed(log.run(&mut ground.cargo(&["fmt", "--all", "--check"])))
+}
+
+fn clippy(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    if !has(ground, "clippy") {
+        return Ok(Outcome::Skipped("this toolchain has no clippy (rustup component add clippy)"));
+    }
+    passed(log.run(&mut ground.cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])))
+}
+
+fn deny(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    if !has(ground, "deny") {
+        return Ok(Outcome::Skipped("cargo-deny is not installed (cargo install --locked cargo-deny)"));
+    }
+    // Advisories need a download from outside a registry; whoever has one runs `cargo deny check`.
+    passed(log.run(&mut ground.cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])))
+}
+
+fn rust(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    passed(log.run(&mut ground.cargo(&["test", "--workspace", "--locked"])))
+}
+
+fn postgres(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let server = Postgres::start(log)?;
+    let mut tests = ground.cargo(&["test", "--locked", "--package", "cs-store-sql"]);
+    passed(log.run(tests.env("COUNTERSIGN_TEST_POSTGRES", server.url())))
+}
+
+fn s3(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let server = S3::start(ground, log)?;
+    let mut tests = ground.cargo(&["test", "--locked", "--package", "cs-bytes"]);
+    passed(log.run(tests.envs(server.environment())))
+}
+
+fn release(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    passed(suites::countersign(ground, log).map(|_| ()))
+}
+
+fn lab(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let program = suites::countersign(ground, log)?;
+    passed(log.run(Command::new(program).current_dir(&ground.root).arg("lab")))
+}
+
+fn suite(suite: &Suite, ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    passed(suite.run(ground, log))
+}
+
+fn passed(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
+}
+
+/// Whether cargo has this subcommand.
+fn has(ground: &Ground, subcommand: &str) -> bool {
+    ground.cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_step_can_be_named_and_an_unknown_one_is_refused() {
+        let names = |only: &[&str]| choose(&only.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&["lab"]).unwrap().len(), 1);
+        assert_eq!(names(&[]).unwrap().len(), STEPS.len());
+        assert!(names(&["labb"]).is_err());
+    }
+
+    #[test]
+    fn every_suite_has_its_script() {
+        let ground = Ground::find().unwrap();
+        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, AZ, AZ_AZURE] {
+            assert!(ground.root.join("conformance").join(suite.script).is_file(), "{}", suite.script);
+        }
+    }
+}

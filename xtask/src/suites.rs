@@ -1,0 +1,49 @@
+//! Suites that see the product from outside: a shell script each, run by `countersign run` as if on a connected machine.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::exec::Log;
+use crate::ground::Ground;
+use crate::tools::{self, Clients};
+
+/// One script below `conformance/`, and what it needs.
+pub struct Suite {
+    pub name: &'static str,
+    pub script: &'static str,
+    pub clients: &'static [Clients],
+    /// Play it under the public cloud's own names.
+    pub public_names: bool,
+}
+
+impl Suite {
+    pub fn run(&self, ground: &Ground, log: &mut Log) -> Result<()> {
+        tools::debian(&[("curl", "curl"), ("jq", "jq"), ("ip", "iproute2"), ("unshare", "util-linux")], log)?;
+        for clients in self.clients {
+            clients.install(ground, log)?;
+        }
+        let program = countersign(ground, log)?;
+        let data = ground.fresh_data(self.name)?;
+        let mut run = Command::new(program);
+        run.current_dir(&ground.root).arg("run").arg("--data").arg(&data);
+        if self.public_names {
+            run.args(["--cloud", "azure"]);
+        }
+        run.args(["--", "sh"]).arg(ground.root.join("conformance").join(self.script));
+        run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
+        log.run(&mut run)?;
+        // A failed suite keeps its site for whoever looks into it.
+        std::fs::remove_dir_all(&data).context("removing the suite's data")
+    }
+}
+
+/// The release build of the site, made now unless it is current; `COUNTERSIGN_BIN` names another one.
+pub fn countersign(ground: &Ground, log: &mut Log) -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("COUNTERSIGN_BIN") {
+        return Ok(program.into());
+    }
+    log.run(&mut ground.cargo(&["build", "--release", "--package", "countersign", "--package", "csagent"]))?;
+    Ok(ground.target.join("release/countersign"))
+}

@@ -1,0 +1,157 @@
+//! What the tests need beside Rust: Debian packages by name, and clients from the lock files under `conformance/`.
+//!
+//! Each set of clients lives in `target/conformance/NAME` and is installed again only when its lock file or its
+//! interpreter changed. Nothing is installed outside `target/` but Debian packages, and those only when missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec::{Log, on_path};
+use crate::ground::Ground;
+
+/// A set of clients with a lock file of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Azure SDKs for Python.
+    Python,
+    /// az, whose dependencies do not agree with the newest SDKs.
+    Azcli,
+    /// moto, a stand-in for S3.
+    S3,
+    /// Azure SDKs for Node.js.
+    Node,
+}
+
+/// pip, npm and apt each lock their own state; installing one set at a time keeps them from tripping over each other.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+impl Clients {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Azcli => "azcli",
+            Self::S3 => "s3",
+            Self::Node => "node",
+        }
+    }
+
+    fn lock_file(self) -> &'static str {
+        match self {
+            Self::Python | Self::Azcli | Self::S3 => "requirements.txt",
+            Self::Node => "package-lock.json",
+        }
+    }
+
+    fn interpreter(self) -> &'static str {
+        if self == Self::Node { "node" } else { "python3" }
+    }
+
+    /// Installs the set where it is missing or stale; returns its folder.
+    pub fn install(self, ground: &Ground, log: &mut Log) -> Result<PathBuf> {
+        let _one_at_a_time = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (from, to) = (ground.root.join("conformance").join(self.name()), ground.clients(self.name()));
+        let wanted = self.fingerprint(&from)?;
+        let seal = to.join("installed-from");
+        if fs::read(&seal).is_ok_and(|found| found == wanted) {
+            return Ok(to);
+        }
+        log.note(&format!("installing {} into {}", self.name(), to.display()))?;
+        if to.exists() {
+            fs::remove_dir_all(&to)?;
+        }
+        fs::create_dir_all(&to)?;
+        match self {
+            Self::Node => node(&from, &to, log),
+            Self::Python | Self::Azcli | Self::S3 => python(&from, &to, log),
+        }
+        .with_context(|| format!("installing conformance/{}", self.name()))?;
+        fs::write(seal, wanted)?;
+        Ok(to)
+    }
+
+    /// The interpreter's version, then the lock file: when either changes, what is installed is stale.
+    fn fingerprint(self, from: &Path) -> Result<Vec<u8>> {
+        let version = Command::new(self.interpreter()).arg("--version").output();
+        let version = version.with_context(|| format!("{} is not installed", self.interpreter()))?;
+        Ok([version.stdout, fs::read(from.join(self.lock_file()))?].concat())
+    }
+}
+
+fn python(from: &Path, to: &Path, log: &mut Log) -> Result<()> {
+    if log.run(Command::new("python3").args(["-m", "venv"]).arg(to)).is_err() {
+        // Debian ships the interpreter without its `ensurepip`.
+        debian(&[("/", "python3-venv")], log)?;
+        log.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(to))?;
+    }
+    let mut pip = Command::new(to.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]);
+    log.run(pip.arg(from.join("requirements.txt")))
+}
+
+fn node(from: &Path, to: &Path, log: &mut Log) -> Result<()> {
+    for file in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file}"))?;
+    }
+    let mut npm = Command::new("npm");
+    log.run(npm.current_dir(to).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+}
+
+/// Makes sure of programs that come as Debian packages: pairs of (program, package). A program of `/` is always missing.
+pub fn debian(wanted: &[(&str, &str)], log: &mut Log) -> Result<()> {
+    let missing = wanted.iter().filter(|(program, _)| !on_path(program));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !on_path("apt-get") {
+        bail!("please install {}: this is no Debian, so it was not done for you", packages.join(" "));
+    }
+    let hint = || format!("as root: apt-get install {}", packages.join(" "));
+    log.run(&mut apt(&["update"])).with_context(hint)?;
+    log.run(apt(&["install", "--yes", "--no-install-recommends"]).args(&packages)).with_context(hint)
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .args(["-q", "-o", "DPkg::Lock::Timeout=300"])
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lock file that names where it was made would send everybody else there.
+    #[test]
+    fn no_lock_file_names_a_registry() {
+        let ground = Ground::find().unwrap();
+        for clients in [Clients::Python, Clients::Azcli, Clients::S3, Clients::Node] {
+            let folder = ground.root.join("conformance").join(clients.name());
+            let lock = fs::read_to_string(folder.join(clients.lock_file())).unwrap();
+            for forbidden in ["\"resolved\"", "index-url", "--find-links", "registry."] {
+                assert!(!lock.contains(forbidden), "{} in {}", forbidden, folder.display());
+            }
+        }
+    }
+
+    /// `pip install --require-hashes` refuses at once what is not pinned; this says so before any download.
+    #[test]
+    fn every_python_requirement_is_pinned_with_hashes() {
+        let ground = Ground::find().unwrap();
+        for clients in [Clients::Python, Clients::Azcli, Clients::S3] {
+            let file = ground.root.join("conformance").join(clients.name()).join("requirements.txt");
+            let text = fs::read_to_string(file).unwrap();
+            let names = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()));
+            for line in names {
+                assert!(line.contains("==") && line.ends_with('\\'), "{line}");
+            }
+        }
+    }
+}
