@@ -1,0 +1,143 @@
+//! What can be asked for, as clap reads it.
+
+use std::{net::{IpAddr, SocketAddr}, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about = "Managed identity for any machine: a token authority, resource manager, key vault and blob store of your own.",
+    before_help = "Example:\n  countersign run -- az login --identity",
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Start an embedded site in the foreground
+    #[command(before_help = "Example:\n  countersign up --data ./site --https-port 8443")]
+    Up(UpArgs),
+    /// Print how to point clients at the running site
+    #[command(before_help = "Example:\n  eval \"$(countersign env)\"")]
+    Env(EnvArgs),
+    /// Run a command as if on a connected machine
+    #[command(before_help = "Example:\n  countersign run -- curl -s -H Metadata:true \"http://localhost:40342/metadata/instance?api-version=2020-06-01\"")]
+    Run(RunArgs),
+    /// Play the managed-identity lab on a fresh site
+    #[command(before_help = "Example:\n  countersign lab")]
+    Lab(LabArgs),
+}
+
+/// Where a site keeps everything.
+#[derive(Args, Clone)]
+pub struct DataArgs {
+    /// Everything the site keeps [default: $XDG_DATA_HOME/countersign]
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Address of the HTTPS listener; may be repeated [default: 127.0.0.1 and ::1]
+    #[arg(long, value_name = "ADDR", env = "COUNTERSIGN_LISTEN", value_delimiter = ',')]
+    pub listen: Vec<IpAddr>,
+    /// The one HTTPS port, routed by host name; 0 picks a free one
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_HTTPS_PORT", default_value_t = 8443)]
+    pub https_port: u16,
+    /// Domain under which the site's names stand
+    #[arg(long, value_name = "NAME", env = "COUNTERSIGN_SUFFIX", default_value = "countersign.localhost")]
+    pub suffix: String,
+    /// HIMDS on 127.0.0.1 and ::1; 0 picks a free port
+    #[arg(long, value_name = "N", env = "COUNTERSIGN_HIMDS_PORT", default_value_t = 40342)]
+    pub himds_port: u16,
+    /// IMDS [default: 169.254.169.254:80 where that address is on this host, else 127.0.0.1:4280]
+    #[arg(long, value_name = "ADDR:PORT", env = "COUNTERSIGN_IMDS")]
+    pub imds: Option<SocketAddr>,
+    /// Do not connect this host as a machine
+    #[arg(long, env = "COUNTERSIGN_NO_MACHINE")]
+    pub no_machine: bool,
+    /// postgres://… instead of the SQLite file in the data directory
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_DATABASE")]
+    pub database: Option<String>,
+    /// s3://bucket/prefix or file:///… instead of the folder in the data directory
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_BLOBS")]
+    pub blobs: Option<String>,
+    /// Written once every listener answers, removed at exit
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_READY_FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the ready document instead of words
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct EnvArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[arg(long, value_enum, default_value_t = EnvOutput::Shell)]
+    pub output: EnvOutput,
+    /// Which metadata source the variables name
+    #[arg(long, value_enum, default_value_t = Source::Auto)]
+    pub source: Source,
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Run as this machine of the site [default: this host's name]
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// Serve under the public cloud's own names
+    #[arg(long, value_enum)]
+    pub cloud: Option<Cloud>,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args)]
+pub struct LabArgs {
+    /// Keep the lab's site and print where it is
+    #[arg(long)]
+    pub keep: bool,
+    /// Say only which step failed
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Json,
+    Table,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnvOutput {
+    Shell,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    Auto,
+    Arc,
+    Imds,
+    Appservice,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    Azure,
+}
