@@ -53,6 +53,13 @@ pub struct Member {
     uses: Vec<Arrow>,
 }
 
+impl Member {
+    /// The crate's name where it lies in one of these rooms.
+    pub fn name_in(&self, rooms: &[&str]) -> Option<&str> {
+        rooms.iter().any(|room| self.place.starts_with(room)).then_some(self.name.as_str())
+    }
+}
+
 struct Arrow {
     to: String,
     for_tests: bool,

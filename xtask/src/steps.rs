@@ -44,6 +44,9 @@ pub const STEPS: &[Step] = &[
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
+    Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
+    Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
+    Step { name: "fuzz", about: "property tests of parsers and decisions, with many more cases", minutes: 10, run: fuzz },
 ];
 
 const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
@@ -56,6 +59,11 @@ const AZ: Suite =
     Suite { name: "az", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: false };
 const AZ_AZURE: Suite =
     Suite { name: "az-azure", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: true };
+
+const HOSTILE: Suite = Suite { name: "hostile", script: "hostile/run.sh", clients: &[], public_names: false };
+
+/// Cases of each property; `cargo test` alone takes proptest's 256.
+const FUZZ_CASES: &str = "20000";
 
 /// Lines of a failed step's log that are shown at once.
 const SHOWN_OF_A_FAILURE: usize = 80;
@@ -187,6 +195,26 @@ fn lab(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     passed(log.run(Command::new(program).current_dir(&ground.root).arg("lab")))
 }
 
+fn crash(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let program = suites::countersign(ground, log)?;
+    let data = ground.fresh_data("crash")?;
+    let mut run = Command::new("python3");
+    run.current_dir(&ground.root).arg("conformance/crash/crash.py").arg(program).arg(&data);
+    log.run(&mut run)?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
+}
+
+/// Everything that meets bytes of strangers or decides about them lies in `core/` and `wire/`.
+fn fuzz(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let members = arrows::workspace(ground)?;
+    let mut tests = ground.cargo(&["test", "--locked", "--lib"]);
+    for name in members.iter().filter_map(|member| member.name_in(&["core/", "wire/"])) {
+        tests.args(["--package", name]);
+    }
+    passed(log.run(tests.env("PROPTEST_CASES", FUZZ_CASES)))
+}
+
 fn suite(suite: &Suite, ground: &Ground, log: &mut Log) -> Result<Outcome> {
     passed(suite.run(ground, log))
 }
@@ -215,7 +243,7 @@ mod tests {
     #[test]
     fn every_suite_has_its_script() {
         let ground = Ground::find().unwrap();
-        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, AZ, AZ_AZURE] {
+        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, AZ, AZ_AZURE, HOSTILE] {
             assert!(ground.root.join("conformance").join(suite.script).is_file(), "{}", suite.script);
         }
     }
