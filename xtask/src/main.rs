@@ -16,6 +16,7 @@ mod s3;
 mod service;
 mod steps;
 mod suites;
+mod supply;
 mod tools;
 
 use std::process::ExitCode;
