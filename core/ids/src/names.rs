@@ -25,7 +25,7 @@ macro_rules! name_type {
 
             /// Folded for comparison: these names compare without regard to case.
             pub fn key(&self) -> String {
-                self.0.to_lowercase()
+                self.0.to_ascii_lowercase()
             }
         }
 

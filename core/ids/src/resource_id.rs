@@ -23,7 +23,7 @@ impl ResourceType {
     }
 
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        self.0.to_ascii_lowercase()
     }
 
     pub fn is(&self, text: &str) -> bool {

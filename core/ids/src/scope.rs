@@ -12,7 +12,8 @@ const SCOPE_MAX_CHARS: usize = 2048;
 
 /// A resource id at which something holds, and everything below it (rbac.md 4).
 ///
-/// Keeps the text as written, compares by a folded form: case does not count, a trailing slash does not count.
+/// Keeps the text as written, compares by a folded form: the case of ASCII letters does not count (beyond ASCII
+/// folding would make look-alikes such as the Kelvin sign equal to `k`), a trailing slash does not count.
 /// `/` is the root.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -45,7 +46,7 @@ impl Scope {
         if clean.is_empty() {
             clean.push('/');
         }
-        Ok(Self { key: clean.to_lowercase(), text: clean })
+        Ok(Self { key: clean.to_ascii_lowercase(), text: clean })
     }
 
     /// Everything: `/`.
@@ -73,7 +74,7 @@ impl Scope {
     pub fn child(&self, kind: &str, name: &str) -> Self {
         let base = if self.text == "/" { "" } else { &self.text };
         let text = format!("{base}/{kind}/{name}");
-        Self { key: text.to_lowercase(), text }
+        Self { key: text.to_ascii_lowercase(), text }
     }
 }
 
@@ -129,6 +130,7 @@ mod tests {
         for other in ["/subscriptions/s/resourceGroups/lab/", "//subscriptions//s/RESOURCEGROUPS/LAB"] {
             assert_eq!(one, scope(other), "{other}");
         }
+        assert_ne!(scope("/subscriptions/k"), scope("/subscriptions/\u{212a}"));
         for bad in ["subscriptions/s", "", "/a/../b", "/a/./b", "/a%2Fb", "/a\u{0}b", "/a?b", "/a\u{2028}b"] {
             assert_eq!(Scope::parse(bad), Err(BadScope), "{bad:?}");
         }

@@ -49,7 +49,7 @@ async fn find(
     name: &str,
 ) -> Result<Option<Assignment>, StoreError> {
     let sql = select_assignments!("WHERE tenant = $1 AND scope_key = $2 AND name_key = $3 AND deleted = 0");
-    c.row(sql, &values![tenant, scope.key(), name.to_lowercase()]).await?.as_ref().map(read).transpose()
+    c.row(sql, &values![tenant, scope.key(), name.to_ascii_lowercase()]).await?.as_ref().map(read).transpose()
 }
 
 #[async_trait]
@@ -153,7 +153,7 @@ impl Assignments for SqlStore {
                 c.run(
                     "UPDATE assignments SET deleted = 1, revision = $4
                      WHERE tenant = $1 AND scope_key = $2 AND name_key = $3",
-                    &values![tenant, all.0.key(), all.1.to_lowercase(), found.revision],
+                    &values![tenant, all.0.key(), all.1.to_ascii_lowercase(), found.revision],
                 )
                 .await?;
                 audit::append(&mut c, &all.2).await?;
@@ -201,7 +201,7 @@ async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), Sto
            created_by = excluded.created_by, updated_by = excluded.updated_by, deleted = 0,
            revision = excluded.revision",
         &values![
-            stored.tenant, stored.scope.key(), stored.name.to_lowercase(), &stored.name, stored.scope.as_str(),
+            stored.tenant, stored.scope.key(), stored.name.to_ascii_lowercase(), &stored.name, stored.scope.as_str(),
             &stored.role, stored.principal, &stored.principal_type, stored.condition.clone(),
             stored.condition_version.clone(), stored.description.clone(), stored.created, stored.updated,
             stored.created_by, stored.updated_by, stored.revision

@@ -56,7 +56,7 @@ pub(super) async fn insert(
             &p.display_name,
             p.enabled,
             p.resource.clone(),
-            p.resource.as_ref().map(|r| r.to_lowercase()),
+            p.resource.as_ref().map(|r| r.to_ascii_lowercase()),
             p.directory_admin,
             p.created,
             revision

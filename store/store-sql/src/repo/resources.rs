@@ -425,8 +425,8 @@ async fn upsert(c: &mut Conn<'_>, r: &Resource) -> Result<(), StoreError> {
            extra = excluded.extra, properties = excluded.properties, updated = excluded.updated,
            updated_by = excluded.updated_by, generation = excluded.generation",
         &values![
-            r.tenant, r.id.key(), r.id.as_str(), r.id.subscription(), r.id.group().unwrap_or_default().to_lowercase(),
-            r.kind.to_lowercase(), &r.kind, r.id.name().to_lowercase(), &r.location, tags::to_json(&r.tags),
+            r.tenant, r.id.key(), r.id.as_str(), r.id.subscription(), r.id.group().unwrap_or_default().to_ascii_lowercase(),
+            r.kind.to_ascii_lowercase(), &r.kind, r.id.name().to_ascii_lowercase(), &r.location, tags::to_json(&r.tags),
             r.extra.to_string(), r.properties.to_string(), r.created, r.updated, &r.created_by, &r.updated_by,
             r.generation
         ],

@@ -32,7 +32,7 @@ pub(super) async fn index(
         c.run(
             "INSERT INTO resource_tags (tenant, subscription, name_key, value, id_key, name)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            &values![tenant, id.subscription(), name.to_lowercase(), value, id.key(), name],
+            &values![tenant, id.subscription(), name.to_ascii_lowercase(), value, id.key(), name],
         )
         .await?;
     }
@@ -83,7 +83,7 @@ pub(super) async fn define(
             &values![
                 tenant,
                 subscription,
-                name.to_lowercase(),
+                name.to_ascii_lowercase(),
                 value.unwrap_or_default(),
                 value.is_some(),
                 name
@@ -105,14 +105,14 @@ pub(super) async fn undefine(
             c.run(
                 "DELETE FROM defined_tags WHERE tenant = $1 AND subscription = $2 AND name_key = $3 AND value = $4
                  AND has_value = 1",
-                &values![tenant, subscription, name.to_lowercase(), value],
+                &values![tenant, subscription, name.to_ascii_lowercase(), value],
             )
             .await?
         }
         None => {
             c.run(
                 "DELETE FROM defined_tags WHERE tenant = $1 AND subscription = $2 AND name_key = $3",
-                &values![tenant, subscription, name.to_lowercase()],
+                &values![tenant, subscription, name.to_ascii_lowercase()],
             )
             .await?
         }
