@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use cs_ids::{ClientId, CorrelationId, ObjectId, TenantId};
+use cs_rbac::{Allowed, Denied, Operation};
 use cs_time::Timestamp;
 
 use crate::StoreError;
@@ -44,6 +45,40 @@ pub struct AuditRecord {
     pub outcome: AuditOutcome,
     /// Why: the assignment, policy or error code behind the outcome.
     pub because: String,
+}
+
+impl AuditRecord {
+    /// What a proof allowed, done: the record a write commits with.
+    pub fn done(op: &Operation, allowed: &Allowed) -> Self {
+        let what = (allowed.action(), allowed.scope().as_str());
+        Self::of(op, what, AuditOutcome::Done, allowed.because().to_string())
+    }
+
+    /// What was refused, and why.
+    pub fn denied(op: &Operation, denied: &Denied) -> Self {
+        let what = (denied.action.as_str(), denied.scope.as_str());
+        Self::of(op, what, AuditOutcome::Denied, denied.why.to_string())
+    }
+
+    /// Allowed, but it came to nothing for this reason (an error code).
+    pub fn failed(op: &Operation, allowed: &Allowed, why: &str) -> Self {
+        let what = (allowed.action(), allowed.scope().as_str());
+        Self::of(op, what, AuditOutcome::Failed, why.to_owned())
+    }
+
+    fn of(op: &Operation, (action, scope): (&str, &str), outcome: AuditOutcome, because: String) -> Self {
+        Self {
+            tenant: op.caller.tenant,
+            time: op.started,
+            correlation: op.correlation,
+            caller: Some(op.caller.object),
+            client: Some(op.caller.client),
+            action: action.to_owned(),
+            scope: scope.to_owned(),
+            outcome,
+            because,
+        }
+    }
 }
 
 /// Which records to read, newest first.
