@@ -1,1 +1,11 @@
-//! cs-pki
+//! The private certificate authority of a site, and the leaves it signs on the fly.
+//!
+//! The CA is made at first start and name-constrained to the site's own names and loopback, so that trusting it
+//! gives nobody power over other names. A leaf is made when a client first names a host (SNI): a new vault or
+//! account is reachable at once. Leaves live for days and are renewed without a restart.
+
+mod authority;
+mod leaves;
+
+pub use authority::{CertificateAuthority, PkiError};
+pub use leaves::{Leaves, server_config};

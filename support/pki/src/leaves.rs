@@ -1,0 +1,98 @@
+//! Leaves by name: made when first asked for, kept until they grow old.
+
+use std::{fmt, sync::Arc};
+
+use cs_names::SiteNames;
+use cs_time::{Clock, Timestamp};
+use quick_cache::sync::Cache;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::{
+    ServerConfig,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::{CertificateAuthority, PkiError, authority::LEAF_DAYS};
+
+/// Leaves kept at once; clients choose the names, so their number is bounded.
+const KEPT: usize = 1024;
+/// A leaf with less than this left is made anew, in seconds: two days.
+const RENEW_BEFORE_SECONDS: i64 = 2 * 86_400;
+
+/// The certificates of a listener.
+pub struct Leaves {
+    ca: CertificateAuthority,
+    names: SiteNames,
+    clock: Arc<dyn Clock>,
+    key: KeyPair,
+    signing: Arc<dyn rustls::sign::SigningKey>,
+    made: Cache<String, (Timestamp, Arc<CertifiedKey>)>,
+}
+
+impl Leaves {
+    /// One key for all leaves of the process; it is never kept.
+    ///
+    /// # Errors
+    /// [`PkiError`] when no key can be made.
+    pub fn new(ca: CertificateAuthority, names: SiteNames, clock: Arc<dyn Clock>) -> Result<Self, PkiError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(PkiError::Make)?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(PkiError::Tls)?;
+        Ok(Self { ca, names, clock, key, signing, made: Cache::new(KEPT) })
+    }
+
+    /// The leaf for a host: one of ours by its exact name, anything else (and no name) the loopback leaf.
+    pub fn for_host(&self, host: Option<&str>) -> Result<Arc<CertifiedKey>, PkiError> {
+        let host = host.map(str::to_ascii_lowercase).filter(|h| self.names.route(h).is_some());
+        let cached = host.clone().unwrap_or_default();
+        let now = self.clock.now();
+        if let Some((until, leaf)) = self.made.get(&cached) {
+            if now < until {
+                return Ok(leaf);
+            }
+        }
+        let names = match host {
+            Some(host) => vec![host],
+            None => ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+        };
+        let leaf = self.ca.leaf(names, &self.key, now)?;
+        let leaf = Arc::new(CertifiedKey::new(vec![leaf, self.ca.certificate()], Arc::clone(&self.signing)));
+        let until = now.plus_seconds(LEAF_DAYS * 86_400 - RENEW_BEFORE_SECONDS);
+        self.made.insert(cached, (until, Arc::clone(&leaf)));
+        Ok(leaf)
+    }
+}
+
+impl fmt::Debug for Leaves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Leaves({})", self.names.suffix())
+    }
+}
+
+impl ResolvesServerCert for Leaves {
+    /// SNI only picks the certificate; which surface answers is decided by `Host`.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.for_host(hello.server_name())
+            .inspect_err(|error| tracing::error!(%error, "a certificate could not be made"))
+            .ok()
+    }
+}
+
+/// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+///
+/// # Errors
+/// [`PkiError::Tls`].
+pub fn server_config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, PkiError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(PkiError::Tls)?
+        .with_no_client_auth()
+        .with_cert_resolver(leaves);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if let Ok(ticketer) = rustls::crypto::aws_lc_rs::Ticketer::new() {
+        config.ticketer = ticketer;
+    }
+    Ok(Arc::new(config))
+}
