@@ -79,7 +79,7 @@ impl fmt::Display for Reason {
 }
 
 /// Somebody was refused one action at one scope.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{action}' at '{scope}' is not allowed: {why}")]
 pub struct Denied {
     pub action: String,

@@ -64,8 +64,8 @@ CREATE TABLE credentials (
 
 CREATE TABLE assignments (
   tenant TEXT NOT NULL,
-  scope_key TEXT {binary} NOT NULL,
   name_key TEXT NOT NULL,
+  scope_key TEXT {binary} NOT NULL,
   name TEXT NOT NULL,
   scope TEXT NOT NULL,
   role TEXT NOT NULL,
@@ -80,8 +80,10 @@ CREATE TABLE assignments (
   updated_by TEXT,
   deleted BIGINT NOT NULL,
   revision BIGINT NOT NULL,
-  PRIMARY KEY (tenant, scope_key, name_key)
+  -- The GUID is unique in the tenant, not only at its scope: nobody may displace another's assignment by its name.
+  PRIMARY KEY (tenant, name_key)
 );
+CREATE INDEX assignments_scope ON assignments (tenant, scope_key, name_key);
 CREATE UNIQUE INDEX assignments_once ON assignments (tenant, scope_key, role, principal) WHERE deleted = 0;
 CREATE INDEX assignments_principal ON assignments (tenant, principal);
 CREATE INDEX assignments_revision ON assignments (tenant, revision);

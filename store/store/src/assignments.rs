@@ -65,7 +65,7 @@ pub trait Assignments: Send + Sync {
     ///
     /// # Errors
     /// `Exists(name)` when another name holds the same scope, role and principal; `Conflict` when the name is
-    /// taken by another role or principal at that scope; `Missing` when the principal is not in the directory.
+    /// taken in the tenant for another scope, role or principal; `Missing` when the principal is not in the directory.
     async fn put_assignment(
         &self,
         assignment: Assignment,

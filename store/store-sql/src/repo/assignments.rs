@@ -169,8 +169,10 @@ async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), Sto
     if c.row(live, &values![a.tenant, a.principal]).await?.is_none() {
         return Err(StoreError::Missing("principal".to_owned()));
     }
-    let known = find(c, a.tenant, &a.scope, &a.name).await?;
-    if known.as_ref().is_some_and(|k| k.role != a.role || k.principal != a.principal) {
+    let named = select_assignments!("WHERE tenant = $1 AND name_key = $2 AND deleted = 0");
+    let known = c.row(named, &values![a.tenant, a.name.to_ascii_lowercase()]).await?;
+    let known = known.as_ref().map(read).transpose()?;
+    if known.as_ref().is_some_and(|k| k.role != a.role || k.principal != a.principal || k.scope != a.scope) {
         return Err(StoreError::Conflict(format!("role assignment {}", a.name)));
     }
     let twin = select_assignments!(
@@ -194,7 +196,8 @@ async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), Sto
         "INSERT INTO assignments (tenant, scope_key, name_key, name, scope, role, principal, principal_type,
            condition_text, condition_version, description, created, updated, created_by, updated_by, deleted, revision)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16)
-         ON CONFLICT (tenant, scope_key, name_key) DO UPDATE SET name = excluded.name, scope = excluded.scope,
+         ON CONFLICT (tenant, name_key) DO UPDATE SET name = excluded.name, scope = excluded.scope,
+           scope_key = excluded.scope_key,
            role = excluded.role, principal = excluded.principal, principal_type = excluded.principal_type,
            condition_text = excluded.condition_text, condition_version = excluded.condition_version,
            description = excluded.description, created = excluded.created, updated = excluded.updated,
