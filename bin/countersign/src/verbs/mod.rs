@@ -1,0 +1,27 @@
+//! One file a verb.
+
+mod env;
+mod lab;
+mod run;
+mod up;
+
+use std::process::ExitCode;
+
+use crate::{
+    cli::{Cli, Verb},
+    failure::{Attempt, Failure},
+};
+
+pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.verb {
+        Verb::Up(args) => runtime()?.block_on(up::up(args)),
+        Verb::Env(args) => env::env(&args),
+        // Enters its namespaces while there is one thread; starts its runtime after.
+        Verb::Run(args) => run::run(args),
+        Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().attempt("starting the runtime")
+}
