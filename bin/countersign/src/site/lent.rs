@@ -5,7 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::site::ready::Ready;
+use cs_sandbox::bridge;
+
+use super::{
+    data::{self, DataDirectory},
+    listen::Bound,
+    ready::Ready,
+};
+use crate::failure::Failure;
 
 /// The folder of the sockets, below the data directory; its mode keeps others out.
 pub const FOLDER: &str = "sockets";
@@ -48,5 +55,58 @@ impl Lent {
         ready.imds = "http://169.254.169.254".to_owned();
         ready.challenge_directory = challenges.to_owned();
         ready
+    }
+}
+
+/// The sockets a starting site makes.
+pub struct Sockets {
+    folder: PathBuf,
+    listeners: Vec<(PathBuf, std::os::unix::net::UnixListener)>,
+}
+
+/// The names of the sockets, in the order of [`Bound`]'s listeners.
+const NAMES: [&str; 3] = ["site", "himds", "imds"];
+
+impl Sockets {
+    /// Makes them anew: whatever lies there belongs to a process that is gone, since the directory is ours.
+    pub fn make(data: &DataDirectory, ready: &Ready) -> Result<Self, Failure> {
+        let folder = data.folder(FOLDER)?;
+        let mut listeners = Vec::new();
+        for name in NAMES {
+            let path = folder.join(name);
+            drop(std::fs::remove_file(&path));
+            // A path too long for a socket address only costs `countersign run` its way in.
+            match std::os::unix::net::UnixListener::bind(&path) {
+                Ok(listener) => listeners.push((path, listener)),
+                Err(error) => tracing::warn!(%error, path = %path.display(), "no socket for countersign run"),
+            }
+        }
+        data::write_whole(&folder.join("ready.json"), ready.to_json().as_bytes(), 0o600)?;
+        Ok(Self { folder, listeners })
+    }
+
+    /// Passes each socket's connections to the listener of that name.
+    pub fn lend(&self, bound: &Bound) -> Vec<tokio::task::JoinHandle<()>> {
+        let addresses = [bound.https_address(), Some(bound.himds_address()), Some(bound.imds_address())];
+        let mut tasks = Vec::new();
+        for ((path, listener), address) in self.listeners.iter().zip(addresses) {
+            let lent = listener.try_clone().and_then(|l| {
+                l.set_nonblocking(true)?;
+                tokio::net::UnixListener::from_std(l)
+            });
+            match (lent, address) {
+                (Ok(socket), Some(address)) => tasks.push(tokio::spawn(bridge::lend(socket, address))),
+                (Err(error), _) => tracing::warn!(%error, path = %path.display(), "a socket cannot be lent"),
+                (Ok(_), None) => {}
+            }
+        }
+        tasks
+    }
+
+    /// What to take away at the end.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut all: Vec<PathBuf> = self.listeners.iter().map(|(path, _)| path.clone()).collect();
+        all.push(self.folder.join("ready.json"));
+        all
     }
 }

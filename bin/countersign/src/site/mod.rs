@@ -1,6 +1,13 @@
 //! The embedded site: where it keeps things, how its parts are put together, what it listens on.
 
 pub mod data;
+pub mod compose;
 pub mod keys;
+pub mod lent;
+pub mod listen;
+pub mod machine;
+pub mod open;
 pub mod ready;
 pub mod seed;
+pub mod start;
+pub mod trust;

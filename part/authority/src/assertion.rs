@@ -1,0 +1,204 @@
+//! Signed assertions (private_key_jwt, sts.md 3.3), read as clients send them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use aws_lc_rs::digest;
+use cs_ids::ClientId;
+use cs_jose::{Jwk, Jws, NumericDate, PublicKey, decode_any};
+use cs_store::{AuditOutcome, Credential, CredentialKind, Principal};
+use serde_json::Value;
+
+use crate::{Authority, AuthorityError, TokenRequest};
+
+/// The clocks of clients may be ahead by this much, in seconds.
+const SKEW_SECONDS: i64 = 300;
+/// No assertion is taken that lives longer than this, in seconds.
+const APPLICATION_LIFE_MAX_SECONDS: i64 = 24 * 3600;
+/// A machine's own assertions are one-time and live at most this long, in seconds (B11).
+const MACHINE_LIFE_MAX_SECONDS: i64 = 300;
+/// One-time assertions remembered at once: some thousand a second for five minutes.
+const REMEMBERED_MAX: usize = 1_000_000;
+/// Longer ids than any client's are refused, so that what is remembered stays small.
+const JTI_MAX_BYTES: usize = 64;
+
+impl Authority {
+    pub(crate) async fn by_assertion(
+        &self,
+        request: &TokenRequest<'_>,
+        text: &str,
+    ) -> Result<Principal, AuthorityError> {
+        let jws = Jws::split(text).map_err(|bad| AuthorityError::MalformedAssertion(bad.0))?;
+        let claim = |name: &str| jws.claims.get(name).and_then(Value::as_str);
+        let issuer = claim("iss").ok_or(AuthorityError::MalformedAssertion("no issuer"))?;
+        let subject = claim("sub").ok_or(AuthorityError::MalformedAssertion("no subject"))?;
+        let Ok(client) = issuer.parse::<ClientId>() else {
+            return Err(AuthorityError::NoFederatedCredential { issuer: issuer.chars().take(128).collect() });
+        };
+        if !issuer.eq_ignore_ascii_case(subject) {
+            return Err(AuthorityError::SubjectIsNotIssuer);
+        }
+        if request.client.is_some_and(|sent| !sent.eq_ignore_ascii_case(issuer)) {
+            return Err(AuthorityError::AssertionOfAnother(client.to_string()));
+        }
+        let principal = self.principal(request.tenant.id, client).await?;
+        let credentials = self.parts.directory.credentials(request.tenant.id, client).await?;
+        let now = self.parts.clock.now();
+        let fits = |c: &&Credential| c.not_before <= now && now < c.expires && names(&jws, c);
+        let found = credentials.iter().find(fits).and_then(|c| Some((c, key_of(c)?)));
+        let Some((credential, _)) = found.filter(|(_, key)| jws.verifies(key)) else {
+            self.record(
+                &principal,
+                request.correlation,
+                AuditOutcome::Denied,
+                "assertion not signed by a key of it".to_owned(),
+            );
+            return Err(AuthorityError::AssertionSignature(thumbprint_shown(&jws)));
+        };
+        self.audience_is_ours(request, &jws)?;
+        self.in_time(&jws, credential, client)?;
+        Ok(principal)
+    }
+
+    /// Our own token endpoint in its documented spellings, as one string (B09).
+    fn audience_is_ours(&self, request: &TokenRequest<'_>, jws: &Jws<'_>) -> Result<(), AuthorityError> {
+        let aud = jws.claims.get("aud").and_then(Value::as_str).ok_or(AuthorityError::AssertionAudience)?;
+        let login = request.address.login();
+        let (host, path) =
+            aud.get(..login.len()).zip(aud.get(login.len()..)).ok_or(AuthorityError::AssertionAudience)?;
+        let names = self
+            .tenants
+            .iter()
+            .find(|t| t.id == request.tenant.id)
+            .map(|t| [t.id.to_string(), t.domain.clone()]);
+        let mut names: Vec<String> = names.map(Vec::from).unwrap_or_default();
+        if request.tenant.by_word {
+            names.push(request.tenant.written.clone());
+        }
+        let ours = names.iter().any(|t| {
+            let rest = path
+                .strip_prefix('/')
+                .and_then(|p| p.get(..t.len()).filter(|n| n.eq_ignore_ascii_case(t)).map(|_| &p[t.len()..]));
+            matches!(rest, Some("/oauth2/v2.0/token" | "/oauth2/token" | "/v2.0"))
+        });
+        if host.eq_ignore_ascii_case(&login) && ours {
+            Ok(())
+        } else {
+            Err(AuthorityError::AssertionAudience)
+        }
+    }
+
+    fn in_time(
+        &self,
+        jws: &Jws<'_>,
+        credential: &Credential,
+        client: ClientId,
+    ) -> Result<(), AuthorityError> {
+        let now = self.parts.clock.now().seconds();
+        let date = |name: &str| match jws.claims.get(name) {
+            None => Ok(None),
+            Some(value) => NumericDate::read(value)
+                .map(|d| Some(d.0))
+                .ok_or(AuthorityError::AssertionTime("a time is not a number")),
+        };
+        let exp = date("exp")?.ok_or(AuthorityError::AssertionTime("no expiry"))?;
+        if exp <= now {
+            return Err(AuthorityError::AssertionTime("it has expired"));
+        }
+        if [date("nbf")?, date("iat")?].into_iter().flatten().any(|t| t > now + SKEW_SECONDS) {
+            return Err(AuthorityError::AssertionTime("it is not valid yet"));
+        }
+        let one_time = credential.kind == CredentialKind::Key;
+        let most = if one_time { MACHINE_LIFE_MAX_SECONDS } else { APPLICATION_LIFE_MAX_SECONDS };
+        if exp > now + most + SKEW_SECONDS {
+            return Err(AuthorityError::AssertionTime("it lives too long"));
+        }
+        if !one_time {
+            // Clients reuse theirs: MSAL Python for nine minutes, Node until expiry.
+            return Ok(());
+        }
+        let jti = jws
+            .claims
+            .get("jti")
+            .and_then(Value::as_str)
+            .filter(|j| !j.is_empty() && j.len() <= JTI_MAX_BYTES);
+        let jti = jti.ok_or(AuthorityError::MalformedAssertion("no usable jti"))?;
+        if self.used.first_time(client, jti, exp, now) {
+            Ok(())
+        } else {
+            Err(AuthorityError::AssertionReplayed)
+        }
+    }
+}
+
+/// Whether the header names this credential.
+fn names(jws: &Jws<'_>, credential: &Credential) -> bool {
+    let is = |sent: &Option<String>, algorithm| {
+        let hash = digest::digest(algorithm, &credential.material);
+        sent.as_deref().and_then(decode_any).is_some_and(|sent| sent == hash.as_ref())
+    };
+    match credential.kind {
+        CredentialKind::Secret => false,
+        CredentialKind::Key => jws.header.kid.as_deref() == Some(credential.lookup.as_str()),
+        CredentialKind::Certificate => {
+            is(&jws.header.x5t_s256, &digest::SHA256)
+                || is(&jws.header.x5t, &digest::SHA1_FOR_LEGACY_USE_ONLY)
+        }
+    }
+}
+
+fn key_of(credential: &Credential) -> Option<PublicKey> {
+    match credential.kind {
+        CredentialKind::Secret => None,
+        CredentialKind::Key => serde_json::from_slice::<Jwk>(&credential.material).ok()?.public_key(),
+        CredentialKind::Certificate => {
+            let (_, certificate) = x509_parser::parse_x509_certificate(&credential.material).ok()?;
+            match certificate.public_key().parsed().ok()? {
+                x509_parser::public_key::PublicKey::RSA(key) => PublicKey::rsa(key.modulus, key.exponent),
+                _ => None,
+            }
+        }
+    }
+}
+
+fn thumbprint_shown(jws: &Jws<'_>) -> String {
+    let named = jws.header.x5t_s256.as_ref().or(jws.header.x5t.as_ref()).or(jws.header.kid.as_ref());
+    let fit = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');
+    named.map_or_else(|| "none named".to_owned(), |n| n.chars().filter(fit).take(64).collect())
+}
+
+/// One-time assertions, until they run out.
+#[derive(Default)]
+pub(crate) struct UsedAssertions(Mutex<HashMap<(ClientId, String), i64>>);
+
+impl UsedAssertions {
+    /// `false` when this id was used before, or when there is no room to remember it.
+    fn first_time(&self, client: ClientId, jti: &str, exp: i64, now: i64) -> bool {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= REMEMBERED_MAX || used.len() == used.capacity() {
+            // Before it grows: most of what is there has run out.
+            used.retain(|_, until| *until > now);
+        }
+        if used.len() >= REMEMBERED_MAX {
+            return false;
+        }
+        used.insert((client, jti.to_owned()), exp).is_none_or(|until| until <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b11_our_own_assertions_count_once() {
+        let used = UsedAssertions::default();
+        let client = ClientId::new(uuid::Uuid::from_u128(1));
+        assert!(used.first_time(client, "a", 100, 0));
+        assert!(!used.first_time(client, "a", 100, 50));
+        assert!(used.first_time(client, "b", 100, 50));
+        assert!(used.first_time(ClientId::new(uuid::Uuid::from_u128(2)), "a", 100, 50));
+    }
+}

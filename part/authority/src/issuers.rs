@@ -1,0 +1,68 @@
+//! The names this site has ever issued tokens under: a changed port or suffix orphans no token (design.md, Trust).
+
+use std::sync::{PoisonError, RwLock};
+
+use cs_ids::TenantId;
+use cs_names::Address;
+use cs_store::{Site, StoreError};
+
+const SETTING: &str = "issuers";
+/// More names than a site ever has; the port in a `Host` header is the caller's choice.
+const KEPT: usize = 64;
+/// What the public cloud's verifiers expect in v1 tokens (sts.md 6), only under its own names.
+const CLOUD: &str = "https://sts.windows.net";
+
+#[derive(Default)]
+pub(crate) struct Issuers(RwLock<Vec<String>>);
+
+/// The part of an issuer before the tenant: `https://login.S[:port]`.
+pub(crate) fn base(address: &Address) -> String {
+    if address.names().is_cloud() { CLOUD.to_owned() } else { address.login() }
+}
+
+impl Issuers {
+    pub(crate) async fn load(site: &dyn Site) -> Result<Self, StoreError> {
+        let issuers = Self::default();
+        issuers.reload(site).await?;
+        Ok(issuers)
+    }
+
+    pub(crate) async fn reload(&self, site: &dyn Site) -> Result<(), StoreError> {
+        let stored = read(site).await?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        Ok(())
+    }
+
+    /// Makes sure that tokens issued under this name will be accepted, also after a restart.
+    pub(crate) async fn remember(&self, base: &str, site: &dyn Site) -> Result<(), StoreError> {
+        if self.knows(base) {
+            return Ok(());
+        }
+        let mut all = read(site).await?;
+        if !all.iter().any(|known| known == base) {
+            if all.len() >= KEPT {
+                return Err(StoreError::Conflict("the list of issuers is full, which".to_owned()));
+            }
+            all.push(base.to_owned());
+            site.set_setting(SETTING.to_owned(), serde_json::json!(all).to_string()).await?;
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+        Ok(())
+    }
+
+    fn knows(&self, base: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == base)
+    }
+
+    /// Whether `iss` is one of ours for this tenant, v1 or v2.
+    pub(crate) fn accept(&self, iss: &str, tenant: TenantId) -> bool {
+        let of_tenant = |suffix: &str| iss.strip_suffix(suffix)?.strip_suffix(&format!("/{tenant}"));
+        of_tenant("/v2.0").or_else(|| of_tenant("/")).is_some_and(|base| self.knows(base))
+    }
+}
+
+async fn read(site: &dyn Site) -> Result<Vec<String>, StoreError> {
+    let text = site.setting(SETTING.to_owned()).await?.unwrap_or_else(|| "[]".to_owned());
+    serde_json::from_str(&text)
+        .map_err(|e| StoreError::Damaged { what: "list of issuers", cause: e.to_string() })
+}
