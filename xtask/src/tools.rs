@@ -4,6 +4,7 @@
 //! interpreter changed. Nothing is installed outside `target/` but Debian packages, and those only when missing.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -111,16 +112,20 @@ pub fn debian(wanted: &[(&str, &str)], log: &mut Log) -> Result<()> {
         bail!("please install {}: this is no Debian, so it was not done for you", packages.join(" "));
     }
     let hint = || format!("as root: apt-get install {}", packages.join(" "));
-    log.run(&mut apt(&["update"])).with_context(hint)?;
+    if let Err(error) = log.run(&mut apt(&["update"])) {
+        // Some other source of this host may be down; what we need may still be known.
+        log.note(&format!("{error:#}"))?;
+    }
     log.run(apt(&["install", "--yes", "--no-install-recommends"]).args(&packages)).with_context(hint)
 }
 
 fn apt(arguments: &[&str]) -> Command {
-    let mut command = Command::new("apt-get");
-    command
-        .args(["-q", "-o", "DPkg::Lock::Timeout=300"])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let mut command = Command::new(if root { "env" } else { "sudo" });
+    // Through `env` or `sudo -n env`, so that both take the same words.
+    command.args(if root { &[][..] } else { &["-n", "env"] });
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]);
+    command.args(arguments);
     command
 }
 
