@@ -20,9 +20,25 @@ enum Who {
     Nobody,
     /// Root of a container: no power over namespaces except through a user namespace.
     RootWithoutPower,
+    /// An ordinary user of a machine with another agent's locked folder, other things beside it in `/var/opt`,
+    /// a resolv.conf that is a symbolic link, and no nsswitch.conf.
+    OddMachine,
     /// A user to whom the kernel gives no more user namespaces.
     Refused,
 }
+
+const ODD_MACHINE: &str = "set -e
+    mount -t tmpfs -o mode=755 tmpfs /var/opt
+    mkdir -p -m 700 /var/opt/azcmagent/tokens
+    mkdir /var/opt/other && touch /var/opt/other/file /var/opt/plain && ln -s other /var/opt/link
+    mount -t tmpfs -o mode=755 tmpfs /mnt && cp -a /etc/. /mnt && mount --rbind /mnt /etc
+    mkdir /etc/elsewhere && echo nameserver 192.0.2.1 >/etc/elsewhere/resolv.conf
+    ln -sf elsewhere/resolv.conf /etc/resolv.conf && rm /etc/nsswitch.conf
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
+
+/// The namespace counts its children, and its one place is taken by the user it starts.
+const REFUSED: &str = "echo 1 >/proc/sys/user/max_user_namespaces &&
+    exec unshare --user --map-user=1000 --map-group=1000 \"$@\"";
 
 pub fn play_all(filter: Option<&str>) -> ExitCode {
     let before = Machine::look();
@@ -32,9 +48,12 @@ pub fn play_all(filter: Option<&str>) -> ExitCode {
     for (case, _) in CASES {
         let players: &[(&str, Who)] = match *case {
             "refusal_is_named_and_changes_nothing" => &[("refused", Who::Refused)],
-            _ if nix::unistd::geteuid().is_root() => {
-                &[("root", Who::Self_), ("nobody", Who::Nobody), ("powerless", Who::RootWithoutPower)]
-            }
+            _ if nix::unistd::geteuid().is_root() => &[
+                ("root", Who::Self_),
+                ("nobody", Who::Nobody),
+                ("powerless", Who::RootWithoutPower),
+                ("odd", Who::OddMachine),
+            ],
             _ => &[("self", Who::Self_)],
         };
         for (player, who) in players {
@@ -64,21 +83,15 @@ fn play(program: &Path, stage: &Path, case: &str, who: Who) -> io::Result<Output
     let mut command = match who {
         Who::Self_ | Who::Nobody => Command::new(program),
         Who::RootWithoutPower => through(program, &["setpriv", "--bounding-set", "-sys_admin,-net_admin"]),
-        Who::Refused => through(
-            program,
-            &[
-                "unshare",
-                "--user",
-                "--map-root-user",
-                "sh",
-                "-c",
-                "echo 1 >/proc/sys/user/max_user_namespaces && exec unshare --user --map-user=1000 --map-group=1000 \"$@\"",
-                "sh",
-            ],
-        ),
+        Who::OddMachine => through(program, &["unshare", "--mount", "sh", "-c", ODD_MACHINE, "sh"]),
+        Who::Refused => {
+            through(program, &["unshare", "--user", "--map-root-user", "sh", "-c", REFUSED, "sh"])
+        }
     };
-    if matches!(who, Who::Nobody) {
+    if matches!(who, Who::Nobody | Who::OddMachine) {
         nix::unistd::chown(folder.path(), Some(NOBODY.into()), Some(NOBODY.into()))?;
+    }
+    if matches!(who, Who::Nobody) {
         command.uid(NOBODY).gid(NOBODY);
     }
     if matches!(who, Who::Refused) {
