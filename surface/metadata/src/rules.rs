@@ -1,0 +1,85 @@
+//! What a request must and must not carry: loopback services are asked by browsers and proxies too.
+
+use cs_serve::{Response, single};
+use cs_wire_metadata::METADATA;
+use http::{HeaderMap, StatusCode, header, request::Parts};
+
+use crate::{Service, failure};
+
+/// Hosts a request may name (A05); IMDS has its own address beside loopback.
+const HOSTS: [&str; 4] = ["localhost", "127.0.0.1", "[::1]", "169.254.169.254"];
+/// Traces of a proxy, beside `X-Forwarded-For` (A04).
+const PROXY_TRACES: [&str; 3] = ["forwarded", "via", "x-real-ip"];
+/// Traces of a browser (A06).
+const BROWSER_TRACES: [&str; 5] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "referer"];
+
+/// Which path a rule is broken on: the error bodies differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Identity,
+    Other,
+}
+
+fn refuse(part: Part, status: StatusCode, error: &'static str, text: &str) -> Response {
+    match part {
+        Part::Identity => failure::identity(status, error, text),
+        Part::Other => failure::plain(status, text),
+    }
+}
+
+/// `Metadata: true`, in any case. Its absence is a 400 that clients take as "somebody is there".
+pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap) -> Result<(), Response> {
+    let sent = single(headers, METADATA).ok().flatten();
+    if sent.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return Ok(());
+    }
+    Err(match (service, part) {
+        (Service::Imds, Part::Other) => {
+            failure::plain(StatusCode::BAD_REQUEST, "Bad request. Required metadata header not specified")
+        }
+        _ => failure::identity(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "Required metadata header not specified",
+        ),
+    })
+}
+
+/// No request that was forwarded, comes from a page, or was meant for another host.
+pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Result<(), Response> {
+    let headers = &request.headers;
+    if headers.contains_key("x-forwarded-for") {
+        tracing::warn!(service = ?service, "a forwarded request was refused");
+        let status = if service == Service::Himds { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        return Err(refuse(part, status, "forbidden", "Forwarded requests are not served"));
+    }
+    if !host_is_ours(request) {
+        tracing::warn!(service = ?service, "a request for another host was refused");
+        return Err(refuse(part, StatusCode::FORBIDDEN, "forbidden", "This host name is not served here"));
+    }
+    let traces = || BROWSER_TRACES.iter().chain(PROXY_TRACES.iter().filter(|_| service == Service::Himds));
+    if traces().any(|name| headers.contains_key(*name)) {
+        return Err(refuse(
+            part,
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Requests of browsers and proxies are not served",
+        ));
+    }
+    Ok(())
+}
+
+fn host_is_ours(request: &Parts) -> bool {
+    let Ok(sent) = single(&request.headers, header::HOST.as_str()) else { return false };
+    let authority = match request.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => sent,
+    };
+    // HTTP/1.0 without Host: an old tool on this machine; a browser always sends one.
+    let Some(authority) = authority else { return true };
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => host,
+        _ => authority,
+    };
+    HOSTS.iter().any(|ours| host.eq_ignore_ascii_case(ours))
+}

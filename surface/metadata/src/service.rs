@@ -1,0 +1,191 @@
+//! The routers of the two listeners.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use async_trait::async_trait;
+use cs_broker::{Broker, ChallengeDesk, Facts, MachineFacts};
+use cs_serve::{Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
+use cs_time::{Chance, Clock};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde_json::{Value, json};
+
+use crate::{
+    doors::{HIMDS, IMDS, Op},
+    failure, instance,
+    rules::{self, Part},
+    token, versions,
+};
+
+/// Which of the two it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Himds,
+    Imds,
+}
+
+/// What both services answer from.
+pub struct Metadata {
+    pub broker: Arc<Broker>,
+    pub desk: Arc<ChallengeDesk>,
+    pub facts: Arc<dyn MachineFacts>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    /// The value of the App Service header; `None`: that source is off.
+    pub app_service_header: Option<String>,
+}
+
+impl Metadata {
+    /// The router of one listener.
+    pub fn router(self: &Arc<Self>, service: Service) -> Arc<dyn Router> {
+        let table = match service {
+            Service::Himds => HIMDS,
+            Service::Imds => IMDS,
+        };
+        let doors = Doors::new(table, Paths::Exact);
+        Arc::new(Listening { machine: Arc::clone(self), service, doors, written: RwLock::default() })
+    }
+
+    pub(crate) fn is_app_service_header(&self, sent: &str) -> bool {
+        self.app_service_header.as_deref().is_some_and(|wanted| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(wanted.as_bytes(), sent.as_bytes()).is_ok()
+        })
+    }
+}
+
+/// One request to a service.
+pub(crate) struct Ask<'a> {
+    pub machine: &'a Metadata,
+    pub service: Service,
+    pub peer: Option<SocketAddr>,
+}
+
+struct Listening {
+    machine: Arc<Metadata>,
+    service: Service,
+    doors: Doors<Op>,
+    /// The whole document, written once for each change of the facts.
+    written: RwLock<Option<Written>>,
+}
+
+#[derive(Clone)]
+struct Written {
+    facts: Arc<Facts>,
+    document: Arc<Value>,
+    text: bytes::Bytes,
+}
+
+#[async_trait]
+impl Router for Listening {
+    async fn answer(&self, request: Request, peer: Peer) -> Response {
+        self.serve(&request.into_parts().0, peer).await.unwrap_or_else(|refusal| refusal)
+    }
+}
+
+impl Listening {
+    /// In the documented order: route, method, Metadata header, strangers, api-version, parameters.
+    async fn serve(&self, request: &Parts, peer: Peer) -> Result<Response, Response> {
+        let query = Query::parse(request.uri.query());
+        let looked_up = query.as_ref().cloned().unwrap_or_default();
+        let (op, params) = match self.doors.find(request.method.as_str(), request.uri.path(), &looked_up) {
+            Found::Door(door, params) => (door.op, params),
+            Found::OtherMethods(allowed) => return Err(failure::method_not_allowed(&allowed)),
+            Found::Nowhere => return Err(failure::plain(StatusCode::NOT_FOUND, "Not found")),
+        };
+        let part = if op == Op::Token { Part::Identity } else { Part::Other };
+        if op != Op::AppService {
+            rules::metadata_header(self.service, part, &request.headers)?;
+        }
+        rules::no_strangers(self.service, part, request)?;
+        let unreadable = |_| {
+            failure::identity(StatusCode::BAD_REQUEST, "invalid_request", "The query string cannot be read")
+        };
+        let query = query.map_err(unreadable)?;
+        if query.has_duplicates() {
+            let text = "A query parameter is given more than once";
+            return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
+        }
+        let ask = Ask { machine: &self.machine, service: self.service, peer: peer.address };
+        match op {
+            Op::Token => Ok(token::token(&ask, request, &query).await),
+            Op::AppService => Ok(token::app_service(&ask, request, &query).await),
+            Op::Versions => Ok(json(StatusCode::OK, &json!({"apiVersions": versions::KNOWN}))),
+            _ => {
+                self.version(&query)?;
+                self.document(op, &params, &query).await
+            }
+        }
+    }
+
+    fn version(&self, query: &Query) -> Result<(), Response> {
+        match (self.service, query.get("api-version")) {
+            (service, Some(version)) if versions::served(service, version) => Ok(()),
+            (Service::Himds, _) => {
+                let text = "The api-version is missing or not supported. Supported are 2019-11-01 2020-06-01 2021-02-01";
+                Err(failure::identity(StatusCode::BAD_REQUEST, "bad_request", text))
+            }
+            (Service::Imds, None) => Err(failure::version(
+                "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds",
+            )),
+            (Service::Imds, Some(_)) => Err(failure::version(
+                "Bad request. api-version is invalid or was not specified in the request.",
+            )),
+        }
+    }
+
+    async fn document(&self, op: Op, params: &Params, query: &Query) -> Result<Response, Response> {
+        match op {
+            Op::Instance => self.instance(params.get("part"), query).await,
+            Op::IdentityInfo => {
+                let facts = self.facts().await?;
+                Ok(json(StatusCode::OK, &json!({"tenantId": facts.tenant_id})))
+            }
+            // A machine of ours is not moved about under its programs: there is never an event.
+            Op::ScheduledEvents => Ok(json(StatusCode::OK, &json!({"DocumentIncarnation": 1, "Events": []}))),
+            Op::StartEvents => {
+                Err(failure::plain(StatusCode::BAD_REQUEST, "Bad request. There is no such event"))
+            }
+            _ => Err(failure::plain(
+                StatusCode::NOT_FOUND,
+                "No load balancer metadata is found. Please check if your VM is using any non-basic SKU load balancer and retry later.",
+            )),
+        }
+    }
+
+    async fn instance(&self, part: &str, query: &Query) -> Result<Response, Response> {
+        let written = self.written().await?;
+        let format = query.get("format");
+        if part.is_empty() && format.is_none() {
+            let mut response = http::Response::new(cs_serve::full(written.text.clone()));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(written.text.len()));
+            return Ok(response);
+        }
+        let Some(path) = cs_serve::percent_decode(part) else {
+            return Err(failure::plain(StatusCode::NOT_FOUND, "Not found"));
+        };
+        Ok(instance::part(&written.document, &path, format))
+    }
+
+    async fn facts(&self) -> Result<Arc<Facts>, Response> {
+        let not_connected =
+            || failure::plain(StatusCode::NOT_FOUND, "This machine is not connected to a site");
+        self.machine.facts.facts().await.ok_or_else(not_connected)
+    }
+
+    /// The document for the facts as they are; the same facts are not written twice.
+    async fn written(&self) -> Result<Written, Response> {
+        let facts = self.facts().await?;
+        let known = self.written.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|k| Arc::ptr_eq(&k.facts, &facts)) {
+            return Ok(known);
+        }
+        let document = instance::document(self.service, &facts);
+        let written = Written { facts, text: document.to_string().into(), document: Arc::new(document) };
+        *self.written.write().unwrap_or_else(PoisonError::into_inner) = Some(written.clone());
+        Ok(written)
+    }
+}

@@ -1,0 +1,223 @@
+//! The token path of both services, and the App Service source.
+
+use cs_broker::{Identity, IssueError};
+use cs_serve::{Query, Response, json, single};
+use cs_wire_metadata::{ErrorReply, TokenReply};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+
+use crate::{
+    Service,
+    failure::{identity, later, private},
+    owner,
+    service::Ask,
+    versions,
+};
+
+/// Longer than any resource's name; what is longer is somebody playing (A28).
+const RESOURCE_MAX_BYTES: usize = 512;
+/// The user of a caller is looked up only when this many challenges are open: until then it makes no difference.
+const CROWDED: usize = 64;
+
+/// Which identity is asked for, and what to echo.
+#[derive(Debug, Clone, Copy)]
+enum Selector<'q> {
+    System,
+    Client(&'q str),
+    Object(&'q str),
+    Resource(&'q str),
+}
+
+pub(crate) async fn token(ask: &Ask<'_>, request: &Parts, query: &Query) -> Response {
+    answer(ask, request, query).await.unwrap_or_else(|refusal| refusal)
+}
+
+async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Response, Response> {
+    let version = query.get("api-version").unwrap_or_default();
+    if !versions::is_date(version) {
+        let text =
+            "The api-version is missing or cannot be read. Supported are 2019-11-01 2020-06-01 2021-02-01";
+        return Err(identity(StatusCode::BAD_REQUEST, "bad_request", text));
+    }
+    let resource = resource(query)?;
+    let selector = selector(query)?;
+    let identities = ask.machine.facts.identities().await;
+    if identities.is_empty() {
+        return Err(not_connected(ask.service));
+    }
+    if ask.service == Service::Himds {
+        challenge(ask, request)?;
+    }
+    let chosen = choose(ask.service, &identities, selector)?;
+    let issued = ask.machine.broker.token(chosen, resource).await.map_err(|error| refused(ask, &error))?;
+    let expires_in = (issued.expires_on - ask.machine.clock.now().seconds()).max(0).to_string();
+    let reply = TokenReply {
+        access_token: &issued.access_token,
+        client_id: chosen.client.to_string(),
+        expires_on: issued.expires_on.to_string(),
+        ext_expires_in: expires_in.clone(),
+        expires_in,
+        not_before: issued.not_before.to_string(),
+        resource,
+        token_type: "Bearer",
+        object_id: matches!(selector, Selector::Object(_)).then(|| chosen.object.to_string()),
+        msi_res_id: match selector {
+            Selector::Resource(sent) => Some(sent.to_owned()),
+            _ => None,
+        },
+    };
+    Ok(private(json(StatusCode::OK, &reply)))
+}
+
+fn resource(query: &Query) -> Result<&str, Response> {
+    let bad = |text| identity(StatusCode::BAD_REQUEST, "invalid_request", text);
+    match query.get("resource") {
+        None | Some("") => Err(bad("Required audience parameter not specified")),
+        Some(name) if name.len() > RESOURCE_MAX_BYTES => Err(bad("The audience parameter is too long")),
+        Some(name) if !name.bytes().all(|b| b.is_ascii_graphic()) => {
+            Err(bad("The audience parameter holds characters that no resource has"))
+        }
+        Some(name) => Ok(name),
+    }
+}
+
+fn selector(query: &Query) -> Result<Selector<'_>, Response> {
+    let given = |name: &str| query.get(name).filter(|v| !v.is_empty());
+    let resource = given("msi_res_id").or_else(|| given("mi_res_id"));
+    let object = given("object_id").or_else(|| given("principal_id"));
+    match (given("client_id"), object, resource) {
+        (None, None, None) => Ok(Selector::System),
+        (Some(id), None, None) => Ok(Selector::Client(id)),
+        (None, Some(id), None) => Ok(Selector::Object(id)),
+        (None, None, Some(id)) => Ok(Selector::Resource(id)),
+        _ => Err(identity(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "Only one of client_id, object_id and msi_res_id may be specified",
+        )),
+    }
+}
+
+/// HIMDS: without an answer a challenge, with one that is wrong, used or late a 403 and no new challenge.
+fn challenge(ask: &Ask<'_>, request: &Parts) -> Result<(), Response> {
+    let forbidden = || {
+        Err(identity(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The challenge was not answered correctly, or too late",
+        ))
+    };
+    let desk = &ask.machine.desk;
+    match single(&request.headers, header::AUTHORIZATION.as_str()) {
+        // Exactly `Basic` and one blank: the answer is compared as sent (A18).
+        Ok(Some(sent)) => match sent.strip_prefix("Basic ") {
+            Some(answer) if desk.accept(answer) => Ok(()),
+            _ => forbidden(),
+        },
+        Err(()) => forbidden(),
+        Ok(None) => {
+            let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.peer)).flatten();
+            let opened = desk.open(user).map_err(|error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!(%error, cause, "no challenge");
+                let text = "The challenge file could not be written: see the agent's log";
+                identity(StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)
+            })?;
+            Err(unanswered(ask, &opened.path))
+        }
+    }
+}
+
+fn unanswered(ask: &Ask<'_>, path: &std::path::Path) -> Response {
+    let reply = ErrorReply {
+        error: "unauthorized_client",
+        error_description: "Missing Basic Authorization header".to_owned(),
+        error_codes: Some([401]),
+        timestamp: Some(ask.machine.clock.now().rfc3339()),
+        correlation_id: Some(ask.machine.chance.uuid().to_string()),
+    };
+    let mut response = private(json(StatusCode::UNAUTHORIZED, &reply));
+    // Nothing else may stand in it: no quotes, one blank, one equals sign (metadata.md 1.2).
+    if let Ok(value) = HeaderValue::from_str(&format!("Basic realm={}", path.display())) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+fn choose<'i>(
+    service: Service,
+    identities: &'i [Identity],
+    selector: Selector<'_>,
+) -> Result<&'i Identity, Response> {
+    let found = match selector {
+        Selector::System => identities.iter().find(|i| i.system_assigned).or_else(|| match identities {
+            [only] => Some(only),
+            _ => None,
+        }),
+        Selector::Client(id) => identities.iter().find(|i| i.client.to_string().eq_ignore_ascii_case(id)),
+        Selector::Object(id) => identities.iter().find(|i| i.object.to_string().eq_ignore_ascii_case(id)),
+        Selector::Resource(id) => identities.iter().find(|i| i.resource.eq_ignore_ascii_case(id)),
+    };
+    // Never the system's token instead of one that is not there (A11).
+    found.ok_or_else(|| match service {
+        Service::Himds => {
+            identity(StatusCode::NOT_FOUND, "identity_not_found", "Identity not found on this machine")
+        }
+        Service::Imds => identity(StatusCode::BAD_REQUEST, "invalid_request", "Identity not found"),
+    })
+}
+
+fn not_connected(service: Service) -> Response {
+    match service {
+        Service::Himds => identity(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "This machine is not connected to a site. Run csagent connect first",
+        ),
+        Service::Imds => identity(StatusCode::BAD_REQUEST, "invalid_request", "Identity not found"),
+    }
+}
+
+fn refused(ask: &Ask<'_>, error: &IssueError) -> Response {
+    tracing::warn!(%error, service = ?ask.service, "no token");
+    match error {
+        IssueError::Refused { text, .. } => {
+            identity(StatusCode::BAD_REQUEST, "invalid_resource", text.clone())
+        }
+        IssueError::Revoked(text) => identity(StatusCode::BAD_REQUEST, "unauthorized_client", text.clone()),
+        IssueError::Unreachable(_) => {
+            let text = "The site cannot be reached and no token is cached";
+            later(identity(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", text), 5)
+        }
+    }
+}
+
+/// `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`: whoever can read the header's value gets tokens (metadata.md 5).
+pub(crate) async fn app_service(ask: &Ask<'_>, request: &Parts, query: &Query) -> Response {
+    let error = |status: StatusCode, text: &str| {
+        private(json(
+            status,
+            &serde_json::json!({"statusCode": status.as_u16(), "message": text, "correlationId": ask.machine.chance.uuid().to_string()}),
+        ))
+    };
+    let sent = single(&request.headers, "x-identity-header").ok().flatten().unwrap_or_default();
+    if !ask.machine.is_app_service_header(sent) {
+        return error(StatusCode::UNAUTHORIZED, "The header X-IDENTITY-HEADER is missing or wrong");
+    }
+    let outcome = async {
+        let (resource, selector) = (resource(query)?, selector(query)?);
+        let identities = ask.machine.facts.identities().await;
+        let chosen = choose(Service::Imds, &identities, selector)?.clone();
+        let issued = ask.machine.broker.token(&chosen, resource).await.map_err(|e| refused(ask, &e))?;
+        Ok::<_, Response>((chosen, resource, issued))
+    };
+    match outcome.await {
+        Ok((chosen, resource, issued)) => private(json(
+            StatusCode::OK,
+            &serde_json::json!({
+                "access_token": issued.access_token, "expires_on": issued.expires_on.to_string(),
+                "resource": resource, "token_type": "Bearer", "client_id": chosen.client.to_string()
+            }),
+        )),
+        Err(refusal) => error(refusal.status(), "The token could not be issued: see the agent's log"),
+    }
+}
