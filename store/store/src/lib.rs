@@ -12,6 +12,7 @@ mod audit;
 mod directory;
 mod error;
 mod resources;
+mod secrets;
 mod site;
 
 pub use assignments::{Assignment, AssignmentFilter, Assignments};
@@ -22,6 +23,7 @@ pub use resources::{
     Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite, Resources,
     Subscription, TagUse,
 };
+pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};
 pub use site::{SigningKeyRow, Site, Tenant};
 
 /// A position in a tenant's stream of changes to principals and assignments. Raised in the changing transaction.

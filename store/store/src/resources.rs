@@ -72,6 +72,8 @@ pub struct HostOwner {
     pub id: ResourceId,
     /// Wrapped data key of the vault or account (`cs_seal`).
     pub wrapped_key: Vec<u8>,
+    /// The resource's generation: what was made of the resource is good for as long as this stays.
+    pub generation: i64,
 }
 
 /// A principal that comes with a resource (a machine's identity).

@@ -6,5 +6,6 @@ mod cascade;
 mod directory;
 mod resources;
 mod revision;
+mod secrets;
 mod site;
 mod tags;

@@ -250,7 +250,7 @@ impl Resources for SqlStore {
             let label = label.clone();
             Box::pin(async move {
                 c.row(
-                    "SELECT h.tenant, h.id, h.wrapped_key FROM host_names h
+                    "SELECT h.tenant, h.id, h.wrapped_key, r.generation FROM host_names h
                      JOIN resources r ON r.tenant = h.tenant AND r.id_key = h.id_key
                      WHERE h.kind = $1 AND h.label = $2 AND r.deleted IS NULL",
                     &values![kind.as_str(), label],
@@ -261,6 +261,7 @@ impl Resources for SqlStore {
                         tenant: row.id(0)?,
                         id: row.resource_id(1)?,
                         wrapped_key: row.bytes(2)?.to_vec(),
+                        generation: row.int(3)?,
                     })
                 })
                 .transpose()

@@ -1,0 +1,315 @@
+//! Secrets: what a vault does with them.
+
+use cs_rbac::{Allowed, Operation};
+use cs_seal::Aad;
+use cs_store::{AuditRecord, DeletedSecret, SecretChange, SecretRow, StoreError};
+use cs_time::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::{OpenVault, VaultError, Vaults};
+
+/// A value holds at most this many bytes of UTF-8 (keyvault.md 4).
+pub const VALUE_MAX_BYTES: usize = 25_600;
+const CONTENT_TYPE_MAX_CHARS: usize = 255;
+const TAGS_MAX: usize = 15;
+const TAG_NAME_MAX_CHARS: usize = 256;
+const TAG_VALUE_MAX_CHARS: usize = 256;
+
+/// A secret to be set.
+pub struct NewSecret {
+    pub name: String,
+    pub value: Zeroizing<String>,
+    pub content_type: Option<String>,
+    pub tags: Vec<(String, String)>,
+    pub enabled: bool,
+    pub not_before: Option<i64>,
+    pub expires: Option<i64>,
+}
+
+/// A version of a secret, with its value where that was asked for.
+#[derive(Debug)]
+pub struct Secret {
+    pub row: SecretRow,
+    pub value: Option<Zeroizing<String>>,
+}
+
+/// A secret in its deleted state.
+pub type Deleted = DeletedSecret;
+
+fn place_of(vault: &OpenVault, name: &str, version: &str) -> Aad {
+    Aad::of("secret")
+        .field(vault.tenant)
+        .field(vault.id.key())
+        .field(name.to_ascii_lowercase())
+        .field(version)
+}
+
+impl Vaults {
+    /// Sets a secret: a new version, which becomes the newest.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn set(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        new: NewSecret,
+    ) -> Result<Secret, VaultError> {
+        check(new.value.len(), new.content_type.as_deref(), &new.tags, new.not_before, new.expires)?;
+        let version = self.parts.chance.uuid().simple().to_string();
+        let sealed =
+            vault.key.seal(&place_of(vault, &new.name, &version), new.value.as_bytes(), &*self.parts.chance);
+        let now = whole_seconds(self.parts.clock.now());
+        let mut row = SecretRow {
+            name: new.name,
+            version,
+            sealed,
+            content_type: new.content_type,
+            tags: new.tags,
+            enabled: new.enabled,
+            not_before: new.not_before,
+            expires: new.expires,
+            created: now,
+            updated: now,
+        };
+        let audit = AuditRecord::done(op, allowed);
+        let stored = self.parts.secrets.set_secret(allowed, vault.place.clone(), row.clone(), audit).await;
+        row.name = stored.map_err(|error| match error {
+            StoreError::Conflict(_) => VaultError::Deleted(row.name.clone()),
+            other => other.into(),
+        })?;
+        row.sealed.clear();
+        Ok(Secret { row, value: Some(new.value) })
+    }
+
+    /// Reads a secret's value; answered only after its audit record is durable.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn get(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Secret, VaultError> {
+        let version = version.map(str::to_ascii_lowercase);
+        let found =
+            self.parts.secrets.secret(allowed, vault.place.clone(), name.to_owned(), version.clone()).await?;
+        let shown = || version.as_ref().map_or_else(|| name.to_owned(), |v| format!("{name}/{v}"));
+        let outcome = match found {
+            None => Err(VaultError::NoSuchSecret(shown())),
+            Some(row) if !row.enabled => Err(VaultError::Disabled(row.name)),
+            Some(row) => Ok(row),
+        };
+        let record = match &outcome {
+            Ok(_) => AuditRecord::done(op, allowed),
+            Err(error) => AuditRecord::failed(op, allowed, &error.to_string()),
+        };
+        self.parts.audit.append(vec![record]).await?;
+        let mut row = outcome?;
+        let plain = vault
+            .key
+            .open(&place_of(vault, &row.name, &row.version), &row.sealed)
+            .map_err(|_| VaultError::Sealed)?;
+        let value = String::from_utf8(plain.to_vec()).map(Zeroizing::new).map_err(|_| VaultError::Sealed)?;
+        row.sealed.clear();
+        Ok(Secret { row, value: Some(value) })
+    }
+
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn update(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+        version: Option<&str>,
+        change: SecretChange,
+    ) -> Result<Secret, VaultError> {
+        let tags = change.tags.as_deref().unwrap_or_default();
+        check(0, change.content_type.as_deref(), tags, change.not_before, change.expires)?;
+        let now = whole_seconds(self.parts.clock.now());
+        let version = version.map(str::to_ascii_lowercase);
+        let audit = AuditRecord::done(op, allowed);
+        let updated = self
+            .parts
+            .secrets
+            .update_secret(allowed, vault.place.clone(), name.to_owned(), version.clone(), change, now, audit)
+            .await?;
+        let shown = || version.as_ref().map_or_else(|| name.to_owned(), |v| format!("{name}/{v}"));
+        updated.map(|row| Secret { row, value: None }).ok_or_else(|| VaultError::NoSuchSecret(shown()))
+    }
+
+    /// The newest versions after a folded name, without values; one more than `limit` tells that there are more.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn list(
+        &self,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<SecretRow>, VaultError> {
+        Ok(self.parts.secrets.secrets(allowed, vault.place.clone(), after.to_owned(), limit).await?)
+    }
+
+    /// Versions of a secret after one of them; empty for a secret that is not there.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn versions(
+        &self,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<SecretRow>, VaultError> {
+        let place = vault.place.clone();
+        Ok(self
+            .parts
+            .secrets
+            .secret_versions(allowed, place, name.to_owned(), after.to_owned(), limit)
+            .await?)
+    }
+
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn delete(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+    ) -> Result<Deleted, VaultError> {
+        let now = whole_seconds(self.parts.clock.now());
+        let purge = now.plus_seconds(vault.retention_days * 86_400);
+        let audit = AuditRecord::done(op, allowed);
+        let deleted = self
+            .parts
+            .secrets
+            .delete_secret(allowed, vault.place.clone(), name.to_owned(), now, purge, audit)
+            .await?;
+        deleted.ok_or_else(|| VaultError::NoSuchSecret(name.to_owned()))
+    }
+
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn deleted(
+        &self,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+    ) -> Result<Deleted, VaultError> {
+        let found = self.parts.secrets.deleted_secret(allowed, vault.place.clone(), name.to_owned()).await?;
+        found.ok_or_else(|| VaultError::NoSuchDeletedSecret(name.to_owned()))
+    }
+
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn list_deleted(
+        &self,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Deleted>, VaultError> {
+        Ok(self.parts.secrets.deleted_secrets(allowed, vault.place.clone(), after.to_owned(), limit).await?)
+    }
+
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn recover(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+    ) -> Result<Secret, VaultError> {
+        let audit = AuditRecord::done(op, allowed);
+        let back =
+            self.parts.secrets.recover_secret(allowed, vault.place.clone(), name.to_owned(), audit).await?;
+        back.map(|row| Secret { row, value: None })
+            .ok_or_else(|| VaultError::NoSuchDeletedSecret(name.to_owned()))
+    }
+
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn purge(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+    ) -> Result<(), VaultError> {
+        if vault.purge_protection {
+            return Err(VaultError::PurgeProtected);
+        }
+        let audit = AuditRecord::done(op, allowed);
+        match self.parts.secrets.purge_secret(allowed, vault.place.clone(), name.to_owned(), audit).await? {
+            true => Ok(()),
+            false => Err(VaultError::NoSuchDeletedSecret(name.to_owned())),
+        }
+    }
+
+    /// Records that somebody was refused; durable on return.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn record(&self, record: AuditRecord) -> Result<(), VaultError> {
+        Ok(self.parts.audit.append(vec![record]).await?)
+    }
+
+    /// Removes what has been deleted for longer than its vault keeps it.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn purge_due(&self) -> Result<u64, VaultError> {
+        Ok(self.parts.secrets.purge_due_secrets(self.parts.clock.now()).await?)
+    }
+}
+
+/// Times on the wire are whole seconds; what is stored is what is answered.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(time.seconds())
+}
+
+fn check(
+    value: usize,
+    content_type: Option<&str>,
+    tags: &[(String, String)],
+    not_before: Option<i64>,
+    expires: Option<i64>,
+) -> Result<(), VaultError> {
+    let invalid = |text: String| Err(VaultError::Invalid(text));
+    if value > VALUE_MAX_BYTES {
+        return invalid(format!("The value of the secret is larger than {VALUE_MAX_BYTES} bytes."));
+    }
+    if content_type.is_some_and(|t| t.chars().count() > CONTENT_TYPE_MAX_CHARS) {
+        return invalid(format!("The contentType is longer than {CONTENT_TYPE_MAX_CHARS} characters."));
+    }
+    if tags.len() > TAGS_MAX {
+        return invalid(format!("More than {TAGS_MAX} tags are given."));
+    }
+    let long = |(name, value): &(String, String)| {
+        name.is_empty()
+            || name.chars().count() > TAG_NAME_MAX_CHARS
+            || value.chars().count() > TAG_VALUE_MAX_CHARS
+    };
+    if tags.iter().any(long) {
+        return invalid(format!(
+            "A tag's name or value is empty or longer than {TAG_VALUE_MAX_CHARS} characters."
+        ));
+    }
+    if let (Some(from), Some(until)) = (not_before, expires) {
+        if until <= from {
+            return invalid("The attribute exp must be later than nbf.".to_owned());
+        }
+    }
+    Ok(())
+}
