@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cs_bytes::{BlobBytes, LocalBytes, S3Bytes};
 use cs_store_sql::SqlStore;
 
 use super::data::DataDirectory;
@@ -22,4 +23,25 @@ pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlSto
         }
     };
     Ok(Arc::new(store))
+}
+
+/// `--blobs`, or the folder in the data directory.
+pub async fn bytes(data: &DataDirectory, url: Option<&str>) -> Result<Arc<dyn BlobBytes>, Failure> {
+    match url {
+        None => {
+            let folder = data.folder("blobs")?;
+            Ok(Arc::new(LocalBytes::open(&folder).attempt("opening the blobs' folder")?))
+        }
+        Some(url) => match url.strip_prefix("file://") {
+            Some(path) => {
+                let path = std::path::Path::new(path);
+                std::fs::create_dir_all(path).attempt(format_args!("making the folder {}", path.display()))?;
+                Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
+            }
+            None if url.starts_with("s3://") => {
+                Ok(Arc::new(S3Bytes::open(url).await.attempt("opening the blobs' bucket")?))
+            }
+            None => Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///")),
+        },
+    }
 }

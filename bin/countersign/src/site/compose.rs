@@ -1,0 +1,216 @@
+//! The parts of a site, put together: plain code, read from top to bottom.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use cs_access::Access;
+use cs_arm::Arm;
+use cs_audit::Audit;
+use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
+use cs_blob::{BlobParts, Blobs};
+use cs_blob_http::BlobHttp;
+use cs_bytes::BlobBytes;
+use cs_graph::Graph;
+use cs_ids::{ObjectId, TenantId};
+use cs_names::SiteNames;
+use cs_resources::{DataKeys, Manager};
+use cs_seal::Key;
+use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
+use cs_store::{AuditRecord, Site as _, StoreError};
+use cs_store_sql::SqlStore;
+use cs_sts::Sts;
+use cs_time::{Chance, Clock};
+use cs_vault::{VaultParts, Vaults, data_key_place};
+use cs_vault_http::VaultHttp;
+use http::StatusCode;
+use tokio::task::JoinHandle;
+
+use super::keys;
+use crate::failure::{Attempt, Failure};
+
+/// What a site stands on.
+pub struct Ground {
+    pub store: Arc<SqlStore>,
+    pub bytes: Arc<dyn BlobBytes>,
+    pub root: Key,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+}
+
+/// The parts of a running site.
+pub struct Site {
+    pub store: Arc<SqlStore>,
+    pub authority: Arc<Authority>,
+    pub access: Arc<Access>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    audit: Arc<Audit>,
+    vaults: Arc<Vaults>,
+    blobs: Arc<Blobs>,
+    manager: Arc<Manager>,
+    directory: Arc<cs_directory::People>,
+}
+
+/// How often other replicas' signing keys are looked for: an emergency revocation is seen within a second (B33).
+const RELOAD_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+/// How often deleted secrets whose time is up are removed, and blobs nobody refers to are swept.
+const HOUSEKEEPING_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Builds the parts and starts their background work.
+pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure> {
+    let Ground { store, bytes, root, clock, chance } = ground;
+    let tenants = store.tenants().await.attempt("reading the tenants")?;
+    let tenant_keys = keys::of_tenants(&root, &tenants)?;
+    drop(root);
+    let access = Arc::new(Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock)));
+    for tenant in &tenants {
+        access.refresh(tenant.id).await.attempt("loading role assignments")?;
+    }
+    let audit = Arc::new(Audit::new(Arc::clone(&store) as _));
+    let authority = Authority::open(AuthorityParts {
+        site: Arc::clone(&store) as _,
+        directory: Arc::clone(&store) as _,
+        live: Arc::new(Live(Arc::clone(&access))),
+        sign_ins: Arc::new(Queued(Arc::clone(&audit))),
+        tenant_keys: tenant_keys.clone(),
+        clock: Arc::clone(&clock),
+        chance: Arc::clone(&chance),
+    });
+    let authority = Arc::new(authority.await.attempt("opening the token authority")?);
+    let vaults = Arc::new(Vaults::new(VaultParts {
+        resources: Arc::clone(&store) as _,
+        secrets: Arc::clone(&store) as _,
+        audit: Arc::clone(&store) as _,
+        tenant_keys: tenant_keys.clone(),
+        clock: Arc::clone(&clock),
+        chance: Arc::clone(&chance),
+    }));
+    let blobs = Arc::new(Blobs::new(BlobParts {
+        resources: Arc::clone(&store) as _,
+        blobs: Arc::clone(&store) as _,
+        bytes,
+        clock: Arc::clone(&clock),
+        chance: Arc::clone(&chance),
+    }));
+    let manager = Arc::new(Manager::new(cs_resources::Ground {
+        resources: Arc::clone(&store) as _,
+        assignments: Arc::clone(&store) as _,
+        directory: Arc::clone(&store) as _,
+        keys: Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) }),
+        clock: Arc::clone(&clock),
+        chance: Arc::clone(&chance),
+    }));
+    let directory = Arc::new(cs_directory::People::new(Arc::clone(&store) as _));
+    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager, directory };
+    let background = site.background();
+    Ok((site, background))
+}
+
+impl Site {
+    /// The surfaces behind one set of names.
+    pub fn router(&self, names: &SiteNames) -> Arc<dyn Router> {
+        let tokens = || Arc::clone(&self.authority) as Arc<dyn cs_authority::TokenCheck>;
+        let clock = || Arc::clone(&self.clock);
+        Arc::new(HostRouter {
+            names: names.clone(),
+            clock: clock(),
+            chance: Arc::clone(&self.chance),
+            login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
+            management: Arc::new(Arm::new(
+                Arc::clone(&self.manager),
+                Arc::clone(&self.access),
+                tokens(),
+                Arc::clone(&self.audit),
+                clock(),
+            )),
+            graph: Arc::new(Graph::new(Arc::clone(&self.directory), tokens(), clock())),
+            console: Arc::new(NoConsole),
+            vault: Arc::new(VaultHttp::new(Arc::clone(&self.vaults), Arc::clone(&self.access), tokens(), clock())),
+            blob: Arc::new(BlobHttp::new(Arc::clone(&self.blobs), Arc::clone(&self.access), tokens(), clock())),
+        })
+    }
+
+    fn background(&self) -> Vec<JoinHandle<()>> {
+        let (access, audit, authority) = (Arc::clone(&self.access), Arc::clone(&self.audit), Arc::clone(&self.authority));
+        let (vaults, blobs) = (Arc::clone(&self.vaults), Arc::clone(&self.blobs));
+        vec![
+            tokio::spawn(async move { access.watch().await }),
+            tokio::spawn(async move { audit.run().await }),
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(RELOAD_EVERY).await;
+                    if let Err(error) = authority.reload().await {
+                        tracing::warn!(%error, "signing keys could not be read");
+                    }
+                }
+            }),
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(HOUSEKEEPING_EVERY).await;
+                    if let Err(error) = vaults.purge_due().await {
+                        tracing::warn!(%error, "deleted secrets could not be purged");
+                    }
+                    if let Err(error) = blobs.sweep().await {
+                        tracing::warn!(%error, "blobs nobody refers to could not be swept");
+                    }
+                }
+            }),
+        ]
+    }
+
+    /// Writes what waits to be written.
+    pub async fn flush(&self) {
+        if let Err(error) = self.audit.flush().await {
+            tracing::error!(%error, "the last audit records could not be written");
+        }
+    }
+}
+
+/// The authority's view of the access part.
+struct Live(Arc<Access>);
+
+impl LiveDirectory for Live {
+    fn standing(&self, tenant: TenantId, object: ObjectId) -> Standing {
+        match self.0.standing(tenant, object) {
+            cs_access::Standing::Good => Standing::Good,
+            cs_access::Standing::Gone => Standing::Gone,
+            cs_access::Standing::Unconfirmed => Standing::Unconfirmed,
+        }
+    }
+}
+
+/// Sign-ins go to the audit log in groups.
+struct Queued(Arc<Audit>);
+
+impl SignIns for Queued {
+    fn record(&self, record: AuditRecord) {
+        if let Err(error) = self.0.soon(record) {
+            tracing::error!(%error, "a sign-in could not be recorded");
+        }
+    }
+}
+
+/// New data keys for vaults and accounts.
+struct Wrapping {
+    tenant_keys: HashMap<TenantId, Arc<Key>>,
+    chance: Arc<dyn Chance>,
+}
+
+#[async_trait]
+impl DataKeys for Wrapping {
+    async fn new_wrapped_key(&self, tenant: TenantId) -> Result<Vec<u8>, StoreError> {
+        let missing = || StoreError::Damaged { what: "tenant key", cause: format!("tenant {tenant} has none") };
+        let key = self.tenant_keys.get(&tenant).ok_or_else(missing)?;
+        Ok(key.wrap(&data_key_place(tenant), &Key::draw(&*self.chance), &*self.chance))
+    }
+}
+
+/// The console's place, until there is one.
+struct NoConsole;
+
+#[async_trait]
+impl Surface for NoConsole {
+    async fn serve(&self, _: Request, _: Context) -> Response {
+        text(StatusCode::NOT_IMPLEMENTED, "This site has no console yet: use az, the SDKs or curl.")
+    }
+}

@@ -1,0 +1,316 @@
+//! This host as a machine of the site: its resource, its identity, and the metadata services for it.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use cs_authority::{Authority, AuthorityError};
+use cs_broker::{
+    Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer,
+};
+use cs_ids::{ClientId, MachineName, ObjectId, ResourceId, TenantId};
+use cs_metadata::Service;
+use cs_names::Address;
+use cs_serve::Router;
+use cs_store::{
+    AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource, ResourceWrite, Resources,
+};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::{compose::Site, seed, seed::Seed};
+use crate::failure::{Attempt, Failure, Kind};
+
+/// Where the App Service source is, on the HIMDS listener.
+pub const APP_SERVICE_PATH: &str = "/appservice/token";
+/// Unanswered challenges are swept this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Tokens that are due are renewed this often.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// The metadata services of this host.
+pub struct Metadata {
+    name: String,
+    resource: String,
+    principal: ObjectId,
+    parts: Arc<cs_metadata::Metadata>,
+}
+
+/// Connects this host: finds its machine resource, or makes it with an identity.
+pub async fn connect(
+    site: &Site,
+    seed: &Seed,
+    address: &Address,
+    challenges: &Path,
+    name: Option<&str>,
+) -> Result<Metadata, Failure> {
+    let name = machine_name(name)?;
+    let id = ResourceId::of_resource(seed.subscription, seed::GROUP, "Microsoft.HybridCompute", "machines", name.as_str());
+    let (resource, identity) = find_or_make(site, seed.tenant, &id).await?;
+    let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
+    let desk = ChallengeDesk::new(directory, Arc::clone(&site.clock), Arc::clone(&site.chance));
+    let issuer = InProcess { authority: Arc::clone(&site.authority), tenant: seed.tenant, address: address.clone() };
+    let broker = Broker::new(Arc::new(issuer), Arc::clone(&site.clock), Arc::clone(&site.chance));
+    let mut header = [0; 32];
+    site.chance.fill(&mut header);
+    let facts = Live {
+        resources: Arc::clone(&site.store) as _,
+        tenant: seed.tenant,
+        id: id.clone(),
+        identity: identity.clone(),
+        known: Mutex::default(),
+    };
+    let parts = cs_metadata::Metadata {
+        broker: Arc::new(broker),
+        desk: Arc::new(desk),
+        facts: Arc::new(facts),
+        clock: Arc::clone(&site.clock),
+        chance: Arc::clone(&site.chance),
+        app_service_header: Some(cs_jose::encode_url(header)),
+    };
+    let resource = resource.id.to_string();
+    Ok(Metadata { name: name.as_str().to_owned(), resource, principal: identity.object, parts: Arc::new(parts) })
+}
+
+impl Metadata {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn resource_id(&self) -> &str {
+        &self.resource
+    }
+
+    pub fn principal(&self) -> ObjectId {
+        self.principal
+    }
+
+    pub fn app_service_header(&self) -> &str {
+        self.parts.app_service_header.as_deref().unwrap_or_default()
+    }
+
+    pub fn himds(&self) -> Arc<dyn Router> {
+        self.parts.router(Service::Himds)
+    }
+
+    pub fn imds(&self) -> Arc<dyn Router> {
+        self.parts.router(Service::Imds)
+    }
+
+    pub fn background(&self) -> Vec<JoinHandle<()>> {
+        let (desk, broker) = (Arc::clone(&self.parts.desk), Arc::clone(&self.parts.broker));
+        vec![
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(SWEEP_EVERY).await;
+                    desk.sweep();
+                }
+            }),
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(RENEW_EVERY).await;
+                    broker.renew_due().await;
+                }
+            }),
+        ]
+    }
+}
+
+/// The given name, or this host's with what no machine name has taken out.
+fn machine_name(given: Option<&str>) -> Result<MachineName, Failure> {
+    if let Some(given) = given {
+        return given.parse().map_err(|e| Failure::new(Kind::Usage, format!("--machine: {e}")));
+    }
+    let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok()).unwrap_or_default();
+    let fit: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(54).collect();
+    let fit = if fit.is_empty() { "machine".to_owned() } else { fit };
+    fit.parse().attempt("naming this machine")
+}
+
+async fn find_or_make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<(Resource, Identity), Failure> {
+    const WHAT: &str = "connecting this host as a machine";
+    let known = site.store.resource(tenant, id.clone()).await.attempt(WHAT)?;
+    let resource = match known {
+        Some(resource) => resource,
+        None => {
+            let resource = make(site, tenant, id).await?;
+            site.access.refresh(tenant).await.attempt(WHAT)?;
+            resource
+        }
+    };
+    let object = resource.extra.pointer("/identity/principalId").and_then(|v| v.as_str()?.parse::<ObjectId>().ok());
+    let object = object.ok_or_else(|| Failure::failed(format!("{WHAT}: its resource {id} has no identity")))?;
+    let principal = site.store.principal(tenant, object).await.attempt(WHAT)?;
+    let client = principal.and_then(|p| p.client).ok_or_else(|| {
+        Failure::failed(format!("{WHAT}: the identity of {id} is gone from the directory"))
+            .hint("delete the machine resource, then start again")
+    })?;
+    let identity = Identity { client, object, resource: resource.id.to_string(), system_assigned: true };
+    Ok((resource, identity))
+}
+
+async fn make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<Resource, Failure> {
+    let (object, client): (ObjectId, ClientId) = (site.chance.uuid().into(), site.chance.uuid().into());
+    let now = site.clock.now();
+    let (os_name, os_version) = operating_system();
+    let resource = Resource {
+        tenant,
+        id: id.clone(),
+        kind: "Microsoft.HybridCompute/machines".to_owned(),
+        location: seed::LOCATION.to_owned(),
+        tags: Vec::new(),
+        extra: json!({"identity": {"type": "SystemAssigned", "principalId": object, "tenantId": tenant}}),
+        properties: json!({
+            "provisioningState": "Succeeded", "status": "Connected", "lastStatusChange": now.iso7(),
+            "vmId": site.chance.uuid().to_string(), "displayName": id.name(), "machineFqdn": id.name(),
+            "osType": "linux", "osName": os_name, "osVersion": os_version, "agentVersion": env!("CARGO_PKG_VERSION")
+        }),
+        created: now,
+        updated: now,
+        created_by: String::new(),
+        updated_by: String::new(),
+        deleted: None,
+        generation: 0,
+    };
+    let principal = Principal {
+        tenant,
+        object,
+        kind: PrincipalKind::MachineIdentity,
+        client: Some(client),
+        display_name: id.name().to_owned(),
+        enabled: true,
+        resource: Some(id.to_string()),
+        directory_admin: false,
+        created: now,
+        deleted: false,
+        revision: 0,
+    };
+    let audit = AuditRecord {
+        tenant,
+        time: now,
+        correlation: site.chance.uuid().into(),
+        caller: None,
+        client: None,
+        action: "Microsoft.HybridCompute/machines/write".to_owned(),
+        scope: id.to_string(),
+        outcome: AuditOutcome::Done,
+        because: "the site connected its own host".to_owned(),
+    };
+    let principal = Some(NewPrincipal { principal, credentials: Vec::new() });
+    let write = ResourceWrite { resource, expect: Expect::Absent, host: None, principal };
+    site.store.put_resource(write, audit).await.attempt("connecting this host as a machine")
+}
+
+/// Name and version, for people: what `os-release` says, and the kernel.
+fn operating_system() -> (String, String) {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux").trim_matches('"').to_owned();
+    let version = nix::sys::utsname::uname().ok().and_then(|u| u.release().to_str().map(str::to_owned));
+    (name, version.unwrap_or_default())
+}
+
+/// The authority of this very process as the issuer.
+struct InProcess {
+    authority: Arc<Authority>,
+    tenant: TenantId,
+    address: Address,
+}
+
+#[async_trait]
+impl TokenIssuer for InProcess {
+    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+        let issued = self.authority.token_for(self.tenant, identity.client, resource, &self.address).await;
+        let token = issued.map_err(|error| match &error {
+            AuthorityError::UnknownResource(name) => IssueError::Refused {
+                code: "invalid_resource".to_owned(),
+                text: format!("AADSTS500011: The resource principal named {name} was not found in the tenant named {}.", self.tenant),
+            },
+            AuthorityError::UnknownClient(_) | AuthorityError::Disabled(_) => IssueError::Revoked(error.to_string()),
+            _ => IssueError::Unreachable(error.to_string()),
+        })?;
+        Ok(Token {
+            access_token: token.access_token,
+            expires_on: token.expires_on,
+            not_before: token.not_before,
+            client: token.client,
+        })
+    }
+}
+
+/// The machine's resource as it is now; the facts are made anew only when it has changed.
+struct Live {
+    resources: Arc<dyn Resources>,
+    tenant: TenantId,
+    id: ResourceId,
+    identity: Identity,
+    known: Mutex<Option<(i64, Arc<Facts>)>>,
+}
+
+#[async_trait]
+impl MachineFacts for Live {
+    async fn facts(&self) -> Option<Arc<Facts>> {
+        let found = self.resources.resource(self.tenant, self.id.clone()).await;
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let resource = match found {
+            Ok(found) => found?,
+            Err(error) => {
+                tracing::warn!(%error, "the machine's resource could not be read");
+                return known().as_ref().map(|(_, facts)| Arc::clone(facts));
+            }
+        };
+        if let Some((_, facts)) = known().as_ref().filter(|(generation, _)| *generation == resource.generation) {
+            return Some(Arc::clone(facts));
+        }
+        let facts = Arc::new(self.describe(&resource));
+        *known() = Some((resource.generation, Arc::clone(&facts)));
+        Some(facts)
+    }
+
+    async fn identities(&self) -> Vec<Identity> {
+        vec![self.identity.clone()]
+    }
+}
+
+impl Live {
+    fn describe(&self, resource: &Resource) -> Facts {
+        let text = |name: &str| resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        Facts {
+            name: resource.id.name().to_owned(),
+            location: resource.location.clone(),
+            resource_group: resource.id.group().unwrap_or_default().to_owned(),
+            subscription_id: resource.id.subscription().to_string(),
+            resource_id: resource.id.to_string(),
+            tenant_id: self.tenant.to_string(),
+            vm_id: text("vmId"),
+            tags: resource.tags.clone(),
+            os_name: text("osName"),
+            os_version: text("osVersion"),
+            interfaces: interfaces(),
+        }
+    }
+}
+
+/// The host's interfaces but loopback.
+fn interfaces() -> Vec<cs_broker::Interface> {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let mut found: Vec<(String, cs_broker::Interface)> = Vec::new();
+    for entry in all.filter(|e| !e.flags.contains(nix::net::if_::InterfaceFlags::IFF_LOOPBACK)) {
+        let at = found.iter().position(|(n, _)| *n == entry.interface_name).unwrap_or_else(|| {
+            found.push((entry.interface_name.clone(), cs_broker::Interface::default()));
+            found.len() - 1
+        });
+        let Some(address) = entry.address else { continue };
+        let interface = &mut found[at].1;
+        if let Some(v4) = address.as_sockaddr_in() {
+            interface.ipv4.push(v4.ip().to_string());
+        } else if let Some(v6) = address.as_sockaddr_in6() {
+            interface.ipv6.push(v6.ip().to_string());
+        } else if let Some(mac) = address.as_link_addr().and_then(nix::sys::socket::LinkAddr::addr) {
+            interface.mac = mac.iter().map(|b| format!("{b:02X}")).collect();
+        }
+    }
+    found.into_iter().map(|(_, interface)| interface).collect()
+}
