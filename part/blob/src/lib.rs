@@ -1,1 +1,94 @@
-//! cs-blob
+//! Blob storage: containers and block blobs, content streamed.
+//!
+//! Content of up to [`INLINE_MAX_BYTES`] lies in the blob's row, so that a small durable put costs one grouped commit;
+//! the rest goes to the bytes store first, durably, and only then is the row committed. What a row no longer names is
+//! swept later, so that readers of the old content can finish.
+
+mod blocks;
+mod conditions;
+mod containers;
+mod error;
+mod list;
+mod read;
+mod sweep;
+mod write;
+
+use std::sync::Arc;
+
+use cs_bytes::BlobBytes;
+use cs_ids::{ResourceId, Scope, TenantId};
+use cs_store::{AccountPlace, HostKind, Resources};
+use cs_time::{Chance, Clock, Timestamp};
+
+pub use blocks::{BlockUse, CommittedBlock, NewBlock};
+pub use conditions::{Conditions, Verdict};
+pub use cs_store::{BlobProperties, BlobRow, ContainerRow};
+pub use error::BlobError;
+pub use list::{Listed, Listing};
+pub use read::Content;
+pub use write::{Incoming, NewBlob};
+
+/// Content up to this size lies in the row.
+pub const INLINE_MAX_BYTES: usize = 64 * 1024;
+
+/// What blob storage is made of.
+pub struct BlobParts {
+    pub resources: Arc<dyn Resources>,
+    pub blobs: Arc<dyn cs_store::Blobs>,
+    pub bytes: Arc<dyn BlobBytes>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+}
+
+/// All accounts of a site.
+pub struct Blobs {
+    pub(crate) parts: BlobParts,
+}
+
+/// An account, found by the label of its host.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub tenant: TenantId,
+    pub id: ResourceId,
+    pub(crate) place: AccountPlace,
+}
+
+impl Account {
+    pub fn scope(&self) -> &Scope {
+        self.id.scope()
+    }
+
+    /// The scope of a container; there is none per blob (blob.md 4.4).
+    pub fn container_scope(&self, container: &str) -> Scope {
+        self.id.scope().child("blobServices", "default").child("containers", container)
+    }
+}
+
+impl Blobs {
+    pub fn new(parts: BlobParts) -> Self {
+        Self { parts }
+    }
+
+    /// # Errors
+    /// [`BlobError::Store`].
+    pub async fn account(&self, label: &str) -> Result<Option<Account>, BlobError> {
+        let owner = self.parts.resources.host_owner(HostKind::Account, label.to_owned()).await?;
+        Ok(owner.map(|o| Account {
+            tenant: o.tenant,
+            place: AccountPlace { tenant: o.tenant, account: o.id.key().to_owned() },
+            id: o.id,
+        }))
+    }
+
+    /// A new ETag, without quotes: never the same twice, also within a second.
+    pub(crate) fn etag(&self) -> String {
+        let mut bytes = [0; 8];
+        self.parts.chance.fill(&mut bytes);
+        format!("0x8{:015X}", u64::from_be_bytes(bytes) >> 4)
+    }
+
+    /// Times of blobs have whole seconds.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.parts.clock.now().seconds())
+    }
+}

@@ -1,4 +1,7 @@
 //! The schema: numbered texts, forward only. Never change one that has been released; add the next.
 
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_site.sql"), include_str!("../migrations/0002_secrets.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_site.sql"),
+    include_str!("../migrations/0002_secrets.sql"),
+    include_str!("../migrations/0003_blobs.sql"),
+];

@@ -9,6 +9,7 @@
 
 mod assignments;
 mod audit;
+mod blobs;
 mod directory;
 mod error;
 mod resources;
@@ -17,6 +18,7 @@ mod site;
 
 pub use assignments::{Assignment, AssignmentFilter, Assignments};
 pub use audit::{AuditLog, AuditOutcome, AuditQuery, AuditRecord};
+pub use blobs::{AccountPlace, BlobExpect, BlobProperties, BlobRow, Blobs, BlockRow, ContainerRow, Segment};
 pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
 pub use resources::{

@@ -8,6 +8,10 @@ use crate::{Conn, values};
 
 /// Each statement removes the rows of one table that belong to the resource `$2` or lie below it (`$3 <= key < $4`).
 const BELOW: &[&str] = &[
+    "DELETE FROM containers WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
+    "DELETE FROM blobs WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
+    "DELETE FROM blocks WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
+    "UPDATE objects SET given_up = 0 WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
     "DELETE FROM secret_versions WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
     "DELETE FROM secrets WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
     "DELETE FROM resource_tags WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",

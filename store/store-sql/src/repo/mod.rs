@@ -2,6 +2,7 @@
 
 mod assignments;
 mod audit;
+mod blobs;
 mod cascade;
 mod directory;
 mod resources;

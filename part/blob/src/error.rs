@@ -1,0 +1,38 @@
+//! What goes wrong with blobs, in the product's words; the surface has the wire's codes.
+
+use cs_bytes::BytesError;
+use cs_store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    #[error("the container exists already")]
+    ContainerExists,
+    #[error("there is no such container")]
+    NoSuchContainer,
+    #[error("there is no such blob")]
+    NoSuchBlob,
+    /// `If-None-Match: *` and a blob is there.
+    #[error("the blob exists already")]
+    BlobExists,
+    #[error("a condition does not hold")]
+    ConditionNotMet,
+    #[error("the range lies outside of the blob")]
+    InvalidRange { length: u64 },
+    #[error("the content does not have the MD5 that was given")]
+    Md5Mismatch { given: String, computed: String },
+    #[error("a block of the list is not there")]
+    InvalidBlockList,
+    #[error("block ids of one blob must have one length")]
+    BlockIdLength,
+    #[error("more blocks than a blob holds")]
+    TooManyBlocks,
+    #[error("the content is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The caller stopped sending.
+    #[error("the request broke off")]
+    BrokenOff,
+    #[error(transparent)]
+    Bytes(#[from] BytesError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

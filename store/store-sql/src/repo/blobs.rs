@@ -1,0 +1,339 @@
+//! Containers and blobs.
+
+mod rows;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cs_rbac::Allowed;
+use cs_store::{AccountPlace, AuditRecord, BlobExpect, BlobRow, Blobs, BlockRow, ContainerRow, StoreError};
+use cs_time::Timestamp;
+
+use self::rows::{read_blob, read_block, read_container};
+use super::{audit, tags};
+use crate::{SqlStore, Value, values};
+
+fn at(place: &AccountPlace) -> Vec<Value> {
+    values![place.tenant, &place.account].into()
+}
+
+fn key(place: &AccountPlace, container: &str, name: &str) -> Vec<Value> {
+    values![place.tenant, &place.account, container, name].into()
+}
+
+fn and<const N: usize>(mut params: Vec<Value>, more: [Value; N]) -> Vec<Value> {
+    params.extend(more);
+    params
+}
+
+/// The first text after every text with this prefix.
+fn after_prefix(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
+}
+
+#[async_trait]
+impl Blobs for SqlStore {
+    async fn create_container(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: ContainerRow,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((place, container, record));
+        self.write("creating a container", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let row = &all.1;
+                c.run(
+                    "INSERT INTO containers (tenant, account_key, name, etag, modified, metadata)
+                     VALUES ($1, $2, $3, $4, $5, $6)",
+                    &and(
+                        at(&all.0),
+                        values![&row.name, &row.etag, row.modified, tags::to_json(&row.metadata)],
+                    ),
+                )
+                .await?;
+                audit::append(&mut c, &all.2).await
+            })
+        })
+        .await
+    }
+
+    async fn container(&self, place: AccountPlace, name: String) -> Result<Option<ContainerRow>, StoreError> {
+        self.read("reading a container", move |mut c| {
+            let params = and(at(&place), values![&name]);
+            Box::pin(async move {
+                let sql = "SELECT name, etag, modified, metadata FROM containers
+                           WHERE tenant = $1 AND account_key = $2 AND name = $3";
+                c.row(sql, &params).await?.as_ref().map(read_container).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn containers(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        prefix: String,
+        from: String,
+        limit: u32,
+    ) -> Result<Vec<ContainerRow>, StoreError> {
+        self.read("listing containers", move |mut c| {
+            let from = from.clone().max(prefix.clone());
+            let params = and(at(&place), values![from, after_prefix(&prefix), limit]);
+            Box::pin(async move {
+                let sql = "SELECT name, etag, modified, metadata FROM containers
+                           WHERE tenant = $1 AND account_key = $2 AND name >= $3 AND name < $4 ORDER BY name LIMIT $5";
+                c.rows(sql, &params).await?.iter().map(read_container).collect()
+            })
+        })
+        .await
+    }
+
+    async fn set_container_metadata(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: ContainerRow,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((place, container, record));
+        self.write("writing a container's metadata", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let row = &all.1;
+                let touched = c
+                    .run(
+                        "UPDATE containers SET etag = $4, modified = $5, metadata = $6
+                         WHERE tenant = $1 AND account_key = $2 AND name = $3",
+                        &and(
+                            at(&all.0),
+                            values![&row.name, &row.etag, row.modified, tags::to_json(&row.metadata)],
+                        ),
+                    )
+                    .await?;
+                audit::append(&mut c, &all.2).await?;
+                Ok(touched > 0)
+            })
+        })
+        .await
+    }
+
+    async fn remove_container(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        name: String,
+        time: Timestamp,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((place, name, record));
+        self.write("removing a container", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let params = and(at(&all.0), values![&all.1]);
+                let there = c
+                    .run("DELETE FROM containers WHERE tenant = $1 AND account_key = $2 AND name = $3", &params)
+                    .await?;
+                for sql in [
+                    "DELETE FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3",
+                    "DELETE FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3",
+                ] {
+                    c.run(sql, &params).await?;
+                }
+                c.run(
+                    "UPDATE objects SET given_up = $4 WHERE tenant = $1 AND account_key = $2 AND container = $3
+                       AND given_up IS NULL",
+                    &and(params, values![time]),
+                )
+                .await?;
+                audit::append(&mut c, &all.2).await?;
+                Ok(there > 0)
+            })
+        })
+        .await
+    }
+
+    async fn blob_head(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Option<BlobRow>, StoreError> {
+        self.read("reading a blob", move |mut c| {
+            let params = key(&place, &container, &name);
+            Box::pin(async move {
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL
+                           FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+                c.row(sql, &params).await?.as_ref().map(read_blob).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn blob(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Option<BlobRow>, StoreError> {
+        self.read("reading a blob", move |mut c| {
+            let params = key(&place, &container, &name);
+            Box::pin(async move {
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, content
+                           FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+                c.row(sql, &params).await?.as_ref().map(read_blob).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn put_blob(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        blob: BlobRow,
+        expect: BlobExpect,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((place, blob, expect, record));
+        self.write("writing a blob", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                write::put(&mut c, &all.0, &all.1, &all.2).await?;
+                audit::append(&mut c, &all.3).await
+            })
+        })
+        .await
+    }
+
+    async fn remove_blob(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        expect: BlobExpect,
+        time: Timestamp,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((place, container, name, expect, record));
+        self.write("removing a blob", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let there = write::remove(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
+                audit::append(&mut c, &all.4).await?;
+                Ok(there)
+            })
+        })
+        .await
+    }
+
+    async fn blobs(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        prefix: String,
+        from: String,
+        limit: u32,
+    ) -> Result<Vec<BlobRow>, StoreError> {
+        self.read("listing blobs", move |mut c| {
+            let from = from.clone().max(prefix.clone());
+            let params = and(at(&place), values![&container, from, after_prefix(&prefix), limit]);
+            Box::pin(async move {
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL
+                           FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name >= $4 AND name < $5
+                           ORDER BY name LIMIT $6";
+                c.rows(sql, &params).await?.iter().map(read_blob).collect()
+            })
+        })
+        .await
+    }
+
+    async fn put_block(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        block: BlockRow,
+        time: Timestamp,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((place, container, name, block, record));
+        self.write("keeping a block", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                write::put_block(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
+                audit::append(&mut c, &all.4).await
+            })
+        })
+        .await
+    }
+
+    async fn blocks(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Vec<BlockRow>, StoreError> {
+        self.read("reading blocks", move |mut c| {
+            let params = key(&place, &container, &name);
+            Box::pin(async move {
+                let sql = "SELECT id, object, length FROM blocks
+                           WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 ORDER BY made, id";
+                c.rows(sql, &params).await?.iter().map(read_block).collect()
+            })
+        })
+        .await
+    }
+
+    async fn given_up(&self, before: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read("reading objects to sweep", move |mut c| {
+            Box::pin(async move {
+                let sql = "SELECT object FROM objects WHERE given_up < $1 ORDER BY given_up LIMIT $2";
+                c.rows(sql, &values![before, limit]).await?.iter().map(|row| row.string(0)).collect()
+            })
+        })
+        .await
+    }
+
+    async fn unknown_objects(&self, keys: Vec<String>) -> Result<Vec<String>, StoreError> {
+        self.read("looking for objects nobody knows", move |mut c| {
+            let keys = keys.clone();
+            Box::pin(async move {
+                let mut unknown = Vec::new();
+                for key in keys {
+                    let sql = "SELECT object FROM objects WHERE object = $1";
+                    if c.row(sql, &values![&key]).await?.is_none() {
+                        unknown.push(key);
+                    }
+                }
+                Ok(unknown)
+            })
+        })
+        .await
+    }
+
+    async fn forget_objects(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        let keys = Arc::new(keys);
+        self.write("forgetting swept objects", move |mut c| {
+            let keys = Arc::clone(&keys);
+            Box::pin(async move {
+                for key in keys.iter() {
+                    c.run("DELETE FROM objects WHERE object = $1 AND given_up IS NOT NULL", &values![key])
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}

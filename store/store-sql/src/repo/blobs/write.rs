@@ -1,0 +1,155 @@
+//! Writes of blobs and blocks, each inside the transaction of its caller.
+
+use cs_store::{AccountPlace, BlobExpect, BlobRow, BlockRow, StoreError};
+use cs_time::Timestamp;
+
+use super::{
+    and, at, key,
+    rows::{properties_to, segments_to},
+};
+use crate::{Conn, Value, repo::tags, values};
+
+/// Checks what is there against what was expected; answers whether something is there.
+async fn meets(c: &mut Conn<'_>, params: &[Value], expect: &BlobExpect) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT etag FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+    let etag = c.row(sql, params).await?.map(|row| row.string(0)).transpose()?;
+    match (expect, &etag) {
+        (BlobExpect::Any, _) | (BlobExpect::Absent, None) => Ok(etag.is_some()),
+        (BlobExpect::Etag(wanted), Some(found)) if wanted == found => Ok(true),
+        _ => Err(StoreError::Conflict("the blob".to_owned())),
+    }
+}
+
+async fn container_is_there(c: &mut Conn<'_>, place: &AccountPlace, name: &str) -> Result<(), StoreError> {
+    let sql = "SELECT name FROM containers WHERE tenant = $1 AND account_key = $2 AND name = $3";
+    match c.row(sql, &and(at(place), values![name])).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Missing(format!("container {name}"))),
+    }
+}
+
+/// Gives up every object of the place but those named.
+async fn give_up_others(
+    c: &mut Conn<'_>,
+    params: &[Value],
+    kept: &[&str],
+    time: Timestamp,
+) -> Result<(), StoreError> {
+    c.run(
+        "UPDATE objects SET given_up = $5 WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4
+           AND given_up IS NULL",
+        &and(params.to_vec(), values![time]),
+    )
+    .await?;
+    for object in kept {
+        c.run("UPDATE objects SET given_up = NULL WHERE object = $1", &values![*object]).await?;
+    }
+    Ok(())
+}
+
+async fn know(c: &mut Conn<'_>, params: &[Value], object: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO objects (tenant, account_key, container, name, object, given_up)
+               VALUES ($1, $2, $3, $4, $5, NULL) ON CONFLICT (object) DO NOTHING";
+    c.run(sql, &and(params.to_vec(), values![object])).await.map(drop)
+}
+
+pub(super) async fn put(
+    c: &mut Conn<'_>,
+    place: &AccountPlace,
+    blob: &BlobRow,
+    expect: &BlobExpect,
+) -> Result<(), StoreError> {
+    container_is_there(c, place, &blob.container).await?;
+    let params = key(place, &blob.container, &blob.name);
+    let replaces = meets(c, &params, expect).await?;
+    // A new blob of inline content touches no objects: the common small put stays two statements.
+    let has_blocks = !blob.segments.is_empty()
+        || replaces
+        || {
+            let sql = "SELECT id FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 LIMIT 1";
+            c.row(sql, &params).await?.is_some()
+        };
+    if has_blocks {
+        for segment in &blob.segments {
+            know(c, &params, &segment.key).await?;
+        }
+        let kept: Vec<&str> = blob.segments.iter().map(|s| s.key.as_str()).collect();
+        give_up_others(c, &params, &kept, blob.modified).await?;
+        let sql =
+            "DELETE FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+        c.run(sql, &params).await?;
+    }
+    let length = i64::try_from(blob.length).unwrap_or(i64::MAX);
+    c.run(
+        "INSERT INTO blobs (tenant, account_key, container, name, etag, created, modified, length, properties, metadata,
+           segments, content)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (tenant, account_key, container, name) DO UPDATE SET etag = excluded.etag,
+           created = excluded.created, modified = excluded.modified, length = excluded.length,
+           properties = excluded.properties, metadata = excluded.metadata, segments = excluded.segments,
+           content = excluded.content",
+        &and(
+            params,
+            values![
+                &blob.etag, blob.created, blob.modified, length, properties_to(&blob.properties),
+                tags::to_json(&blob.metadata), segments_to(&blob.segments), blob.inline.clone()
+            ],
+        ),
+    )
+    .await
+    .map(drop)
+}
+
+pub(super) async fn remove(
+    c: &mut Conn<'_>,
+    place: &AccountPlace,
+    container: &str,
+    name: &str,
+    expect: &BlobExpect,
+    time: Timestamp,
+) -> Result<bool, StoreError> {
+    let params = key(place, container, name);
+    if !meets(c, &params, expect).await? {
+        return Ok(false);
+    }
+    for sql in [
+        "DELETE FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4",
+        "DELETE FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4",
+    ] {
+        c.run(sql, &params).await?;
+    }
+    give_up_others(c, &params, &[], time).await?;
+    Ok(true)
+}
+
+pub(super) async fn put_block(
+    c: &mut Conn<'_>,
+    place: &AccountPlace,
+    container: &str,
+    name: &str,
+    block: &BlockRow,
+    time: Timestamp,
+) -> Result<(), StoreError> {
+    container_is_there(c, place, container).await?;
+    let params = key(place, container, name);
+    let old = c
+        .row(
+            "SELECT object FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 AND id = $5",
+            &and(params.clone(), values![&block.id]),
+        )
+        .await?;
+    if let Some(old) = old {
+        c.run("UPDATE objects SET given_up = $2 WHERE object = $1", &values![old.text(0)?, time]).await?;
+    }
+    know(c, &params, &block.key).await?;
+    c.run(
+        "INSERT INTO blocks (tenant, account_key, container, name, id, object, length, made)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (tenant, account_key, container, name, id)
+         DO UPDATE SET object = excluded.object, length = excluded.length, made = excluded.made",
+        &and(params, values![&block.id, &block.key, i64::try_from(block.length).unwrap_or(i64::MAX), time]),
+    )
+    .await
+    .map(drop)
+}

@@ -1,0 +1,208 @@
+//! Containers and blobs. Content lies in the row when it is small, else in objects of `cs-bytes`, which the rows name.
+
+use async_trait::async_trait;
+use cs_ids::TenantId;
+use cs_rbac::Allowed;
+use cs_time::Timestamp;
+
+use crate::{AuditRecord, StoreError};
+
+/// Which account: the tenant and the folded resource id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountPlace {
+    pub tenant: TenantId,
+    pub account: String,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerRow {
+    pub name: String,
+    pub etag: String,
+    pub modified: Timestamp,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// One piece of a blob's content, kept as an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Block id as sent; empty for a blob put whole.
+    pub id: String,
+    /// Key of the object.
+    pub key: String,
+    pub length: u64,
+}
+
+/// Standard properties a client sets (blob.md 5, Put Blob).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlobProperties {
+    pub content_type: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub content_disposition: Option<String>,
+    pub cache_control: Option<String>,
+    /// Base64, as stored and answered.
+    pub content_md5: Option<String>,
+}
+
+/// A committed blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRow {
+    pub container: String,
+    pub name: String,
+    pub etag: String,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+    pub length: u64,
+    pub properties: BlobProperties,
+    pub metadata: Vec<(String, String)>,
+    /// Small content; then there are no segments.
+    pub inline: Option<Vec<u8>>,
+    pub segments: Vec<Segment>,
+}
+
+/// What a write expects to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobExpect {
+    Any,
+    Absent,
+    Etag(String),
+}
+
+/// An uncommitted block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockRow {
+    pub id: String,
+    pub key: String,
+    pub length: u64,
+}
+
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// `Exists` when there is one of this name.
+    async fn create_container(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: ContainerRow,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
+    async fn container(&self, place: AccountPlace, name: String) -> Result<Option<ContainerRow>, StoreError>;
+
+    /// Containers in the order of their names, from `from` on (inclusive), with a prefix.
+    async fn containers(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        prefix: String,
+        from: String,
+        limit: u32,
+    ) -> Result<Vec<ContainerRow>, StoreError>;
+
+    /// Replaces metadata; `false` when it is not there.
+    async fn set_container_metadata(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: ContainerRow,
+        audit: AuditRecord,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes a container with its blobs; `false` when it is not there.
+    async fn remove_container(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        name: String,
+        at: Timestamp,
+        audit: AuditRecord,
+    ) -> Result<bool, StoreError>;
+
+    /// A blob without its inline content.
+    async fn blob_head(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Option<BlobRow>, StoreError>;
+
+    /// A blob with its inline content.
+    async fn blob(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Option<BlobRow>, StoreError>;
+
+    /// Writes a blob: what it replaced and blocks it does not use are given up to the sweep.
+    ///
+    /// # Errors
+    /// `Missing` when the container is gone, `Conflict` when what is there is not what was expected.
+    async fn put_blob(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        blob: BlobRow,
+        expect: BlobExpect,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
+    /// `false` when it is not there.
+    ///
+    /// # Errors
+    /// `Conflict` when what is there is not what was expected.
+    async fn remove_blob(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        expect: BlobExpect,
+        at: Timestamp,
+        audit: AuditRecord,
+    ) -> Result<bool, StoreError>;
+
+    /// Blobs in the order of their names' bytes, from `from` on (inclusive), with a prefix; without inline content.
+    async fn blobs(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        prefix: String,
+        from: String,
+        limit: u32,
+    ) -> Result<Vec<BlobRow>, StoreError>;
+
+    /// Keeps an uncommitted block; one of the same id is replaced.
+    async fn put_block(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        block: BlockRow,
+        at: Timestamp,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
+    /// Uncommitted blocks of a blob.
+    async fn blocks(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+    ) -> Result<Vec<BlockRow>, StoreError>;
+
+    /// Objects given up before `before`, at most `limit`.
+    async fn given_up(&self, before: Timestamp, limit: u32) -> Result<Vec<String>, StoreError>;
+
+    /// Of these keys, those no row knows (neither in use nor given up).
+    async fn unknown_objects(&self, keys: Vec<String>) -> Result<Vec<String>, StoreError>;
+
+    /// Forgets objects that have been removed.
+    async fn forget_objects(&self, keys: Vec<String>) -> Result<(), StoreError>;
+}
