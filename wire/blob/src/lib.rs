@@ -1,1 +1,43 @@
-//! cs-wire-blob
+//! XML of Blob storage (blob.md 3 and 5), written by hand in the documented order, read with a real XML reader.
+
+mod block_list;
+mod list;
+
+use std::fmt::Write;
+
+pub use block_list::{BlockEntry, parse_block_list, write_block_list};
+pub use list::{BlobItem, BlobListing, ContainerItem, ContainerListing};
+
+pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
+
+/// Every error: code, message with request id and time, and what a code has beside.
+pub fn error(code: &str, message: &str, request_id: &str, time: &str, more: &[(&str, &str)]) -> String {
+    let mut xml = format!(
+        "{DECLARATION}<Error><Code>{code}</Code><Message>{}\nRequestId:{request_id}\nTime:{time}</Message>",
+        escape(message)
+    );
+    for (name, value) in more {
+        let _ = write!(xml, "<{name}>{}</{name}>", escape(value));
+    }
+    xml.push_str("</Error>");
+    xml
+}
+
+/// Text as XML holds it.
+pub(crate) fn escape(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}
+
+/// Whether XML 1.0 can hold a text at all.
+pub(crate) fn fits_xml(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
+        && !text.contains(['\u{fffe}', '\u{ffff}'])
+}
+
+pub(crate) fn element(xml: &mut String, name: &str, value: &str) {
+    if value.is_empty() {
+        let _ = write!(xml, "<{name} />");
+    } else {
+        let _ = write!(xml, "<{name}>{}</{name}>", escape(value));
+    }
+}

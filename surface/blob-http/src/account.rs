@@ -1,0 +1,150 @@
+//! Accounts and containers.
+
+use cs_serve::{Response, empty, full};
+use cs_wire_blob::{ContainerItem, ContainerListing};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::{
+    Call,
+    failure::{Code, Failure},
+    headers,
+};
+
+/// Largest page, and the page where none is asked for (blob.md 5, List).
+pub(crate) const PAGE: u32 = 5000;
+
+pub(crate) fn plain(status: StatusCode) -> Response {
+    let mut response = http::Response::new(empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+pub(crate) fn xml(text: String) -> Response {
+    let length = text.len();
+    let mut response = http::Response::new(full(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+pub(crate) fn info() -> Response {
+    let mut response = plain(StatusCode::OK);
+    for (name, value) in [
+        ("x-ms-sku-name", "Standard_LRS"),
+        ("x-ms-account-kind", "StorageV2"),
+        ("x-ms-is-hns-enabled", "false"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// `maxresults`: larger than a page is clamped, 0 and less is refused.
+pub(crate) fn page_size(call: &Call<'_>) -> Result<(u32, Option<u32>), Failure> {
+    let Some(text) = call.query.get("maxresults") else { return Ok((PAGE, None)) };
+    match text.parse::<i64>() {
+        Ok(n) if n >= 1 => {
+            let size = u32::try_from(n).unwrap_or(PAGE).min(PAGE);
+            Ok((size, Some(size)))
+        }
+        Ok(_) => Err(Failure::query(Code::OUT_OF_RANGE_QUERY, "maxresults", text)),
+        Err(_) => Err(Failure::query(Code::INVALID_QUERY, "maxresults", text)),
+    }
+}
+
+/// A marker is a name, hidden so that nobody builds one.
+pub(crate) fn marker(call: &Call<'_>) -> Result<String, Failure> {
+    let Some(text) = call.query.get("marker").filter(|m| !m.is_empty()) else { return Ok(String::new()) };
+    let bytes = text
+        .strip_prefix("1!")
+        .filter(|t| t.is_ascii() && t.len() % 2 == 0 && t.len() <= 16 * 1024)
+        .map(|hex| {
+            hex.as_bytes()
+                .chunks(2)
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap_or_default(), 16).ok())
+                .collect::<Option<Vec<u8>>>()
+        });
+    let name = bytes.flatten().and_then(|b| String::from_utf8(b).ok());
+    name.ok_or_else(|| Failure::query(Code::INVALID_QUERY, "marker", text))
+}
+
+pub(crate) fn to_marker(name: &str) -> String {
+    name.bytes().fold("1!".to_owned(), |text, b| text + &format!("{b:02x}"))
+}
+
+pub(crate) fn wants_metadata(call: &Call<'_>) -> bool {
+    call.query.get("include").is_some_and(|i| i.split(',').any(|w| w.trim().eq_ignore_ascii_case("metadata")))
+}
+
+pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
+    let (size, max_results) = page_size(call)?;
+    let prefix = call.query.get("prefix");
+    let from = marker(call)?;
+    let mut rows = call
+        .blobs
+        .containers(&call.allowed, call.account, prefix.unwrap_or_default(), &from, size + 1)
+        .await?;
+    let next_marker =
+        (rows.len() > size as usize).then(|| rows.pop()).flatten().map(|row| to_marker(&row.name));
+    let metadata = wants_metadata(call);
+    let items = rows.into_iter().map(|row| ContainerItem {
+        modified: row.modified.rfc1123(),
+        name: row.name,
+        etag: row.etag,
+        metadata: metadata.then_some(row.metadata),
+    });
+    let listing = ContainerListing {
+        endpoint: &call.endpoint,
+        prefix,
+        marker: call.query.get("marker"),
+        max_results,
+        items: items.collect(),
+        next_marker,
+    };
+    Ok(xml(listing.to_xml()))
+}
+
+pub(crate) async fn create(call: &Call<'_>) -> Result<Response, Failure> {
+    let metadata = headers::metadata(call.headers)?;
+    let row =
+        call.blobs.create_container(call.op, &call.allowed, call.account, &call.container, metadata).await?;
+    let mut response = plain(StatusCode::CREATED);
+    headers::stamp(response.headers_mut(), &row.etag, row.modified);
+    Ok(response)
+}
+
+pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
+    let row = call.blobs.container(call.account, &call.container).await?;
+    let mut response = plain(StatusCode::OK);
+    let out = response.headers_mut();
+    headers::stamp(out, &row.etag, row.modified);
+    headers::put_metadata(out, &row.metadata);
+    for (name, value) in [
+        ("x-ms-lease-status", "unlocked"),
+        ("x-ms-lease-state", "available"),
+        ("x-ms-has-immutability-policy", "false"),
+        ("x-ms-has-legal-hold", "false"),
+        ("x-ms-default-encryption-scope", "$account-encryption-key"),
+        ("x-ms-deny-encryption-scope-override", "false"),
+    ] {
+        out.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
+    let metadata = headers::metadata(call.headers)?;
+    let row = call
+        .blobs
+        .set_container_metadata(call.op, &call.allowed, call.account, &call.container, metadata)
+        .await?;
+    let mut response = plain(StatusCode::OK);
+    headers::stamp(response.headers_mut(), &row.etag, row.modified);
+    Ok(response)
+}
+
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Response, Failure> {
+    call.blobs.remove_container(call.op, &call.allowed, call.account, &call.container).await?;
+    Ok(plain(StatusCode::ACCEPTED))
+}

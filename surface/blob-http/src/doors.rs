@@ -1,0 +1,114 @@
+//! Every route of blob storage, told apart by method, path and the words of its query (blob.md 5).
+
+use cs_serve::{Door, Needs};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    AccountInfo,
+    ListContainers,
+    CreateContainer,
+    GetContainer,
+    SetContainerMetadata,
+    DeleteContainer,
+    ListBlobs,
+    PutBlob,
+    GetBlob,
+    HeadBlob,
+    DeleteBlob,
+    PutBlock,
+    PutBlockList,
+    GetBlockList,
+    SetMetadata,
+    GetMetadata,
+    SetProperties,
+    /// There, but not built yet: 501.
+    NotYet,
+}
+
+macro_rules! actions {
+    ($($name:ident = $text:literal;)*) => {
+        $(pub(crate) const $name: &str = concat!("Microsoft.Storage/storageAccounts/blobServices/", $text);)*
+    };
+}
+
+actions! {
+    CONTAINER_READ = "containers/read";
+    CONTAINER_WRITE = "containers/write";
+    CONTAINER_DELETE = "containers/delete";
+    BLOB_READ = "containers/blobs/read";
+    BLOB_WRITE = "containers/blobs/write";
+    BLOB_ADD = "containers/blobs/add/action";
+    BLOB_DELETE = "containers/blobs/delete";
+    GET_INFO = "getInfo/action";
+}
+
+const fn action(
+    method: &'static str,
+    path: &'static str,
+    query: &'static str,
+    action: &'static str,
+    op: Op,
+) -> Door<Op> {
+    Door { method, path, query, needs: Needs::Action(action), op }
+}
+
+const fn data(
+    method: &'static str,
+    path: &'static str,
+    query: &'static str,
+    action: &'static str,
+    op: Op,
+) -> Door<Op> {
+    Door { method, path, query, needs: Needs::Data { action, policy: None }, op }
+}
+
+const CONTAINER: &str = "restype=container&!comp";
+const BLOB: &str = "/{container}/{blob**}";
+
+/// The first row that fits wins: what has words in its query stands before what has none.
+pub(crate) const DOORS: &[Door<Op>] = &[
+    action("GET", "/", "comp=list", CONTAINER_READ, Op::ListContainers),
+    action("GET", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    action("HEAD", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    action("GET", "/{container}", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    action("HEAD", "/{container}", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    data("GET", "/{container}", "restype=container&comp=list", BLOB_READ, Op::ListBlobs),
+    action("PUT", "/{container}", CONTAINER, CONTAINER_WRITE, Op::CreateContainer),
+    action("GET", "/{container}", CONTAINER, CONTAINER_READ, Op::GetContainer),
+    action("HEAD", "/{container}", CONTAINER, CONTAINER_READ, Op::GetContainer),
+    action("GET", "/{container}", "restype=container&comp=metadata", CONTAINER_READ, Op::GetContainer),
+    action("HEAD", "/{container}", "restype=container&comp=metadata", CONTAINER_READ, Op::GetContainer),
+    action(
+        "PUT",
+        "/{container}",
+        "restype=container&comp=metadata",
+        CONTAINER_WRITE,
+        Op::SetContainerMetadata,
+    ),
+    action("DELETE", "/{container}", CONTAINER, CONTAINER_DELETE, Op::DeleteContainer),
+    data("PUT", BLOB, "comp=block", BLOB_WRITE, Op::PutBlock),
+    data("PUT", BLOB, "comp=blocklist", BLOB_WRITE, Op::PutBlockList),
+    data("GET", BLOB, "comp=blocklist", BLOB_READ, Op::GetBlockList),
+    data("PUT", BLOB, "comp=metadata", BLOB_WRITE, Op::SetMetadata),
+    data("GET", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),
+    data("HEAD", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),
+    data("PUT", BLOB, "comp=properties", BLOB_WRITE, Op::SetProperties),
+    action("GET", BLOB, "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    data("PUT", BLOB, "comp", BLOB_WRITE, Op::NotYet),
+    data("GET", BLOB, "comp", BLOB_READ, Op::NotYet),
+    data("PUT", BLOB, "", BLOB_WRITE, Op::PutBlob),
+    data("GET", BLOB, "", BLOB_READ, Op::GetBlob),
+    data("HEAD", BLOB, "", BLOB_READ, Op::HeadBlob),
+    data("DELETE", BLOB, "", BLOB_DELETE, Op::DeleteBlob),
+    action("GET", "/", "comp", GET_INFO, Op::NotYet),
+    action("PUT", "/", "comp", GET_INFO, Op::NotYet),
+    action("POST", "/", "comp", GET_INFO, Op::NotYet),
+    action("GET", "/{container}", "comp", CONTAINER_READ, Op::NotYet),
+    action("PUT", "/{container}", "comp", CONTAINER_WRITE, Op::NotYet),
+    action("POST", "/{container}", "comp", CONTAINER_WRITE, Op::NotYet),
+];
+
+/// The table, for the tests that knock on every door.
+pub fn doors() -> &'static [Door<Op>] {
+    DOORS
+}

@@ -1,0 +1,250 @@
+//! Headers in and out: versions, names, metadata, properties, conditions, ranges.
+
+use std::ops::Range;
+
+use cs_blob::{BlobError, BlobProperties, BlobRow, Conditions};
+use cs_ids::ContainerName;
+use cs_serve::single;
+use cs_time::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::failure::{Code, Failure};
+
+/// All metadata of a blob or container together (blob.md 6).
+const METADATA_MAX_BYTES: usize = 8 * 1024;
+const BLOB_NAME_MAX_CHARS: usize = 1024;
+const BLOB_NAME_MAX_SEGMENTS: usize = 254;
+
+/// `YYYY-MM-DD`, any: clients move every month.
+pub(crate) fn is_version(text: &str) -> bool {
+    text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() })
+}
+
+/// Names of containers and blobs. Blob names are opaque: dots and slashes in them mean nothing here (F08).
+pub(crate) fn check_names(container: &str, blob: &str) -> Result<(), Failure> {
+    if !container.is_empty() && container.parse::<ContainerName>().is_err() {
+        let fits = (3..=63).contains(&container.len());
+        return Err(if fits { Code::INVALID_RESOURCE_NAME } else { Code::OUT_OF_RANGE_INPUT }.into());
+    }
+    if blob.chars().count() > BLOB_NAME_MAX_CHARS || blob.split('/').count() > BLOB_NAME_MAX_SEGMENTS {
+        return Err(Code::OUT_OF_RANGE_INPUT.into());
+    }
+    if blob.contains('\0') {
+        return Err(Code::INVALID_RESOURCE_NAME.into());
+    }
+    Ok(())
+}
+
+/// A header that stands at most once.
+pub(crate) fn one<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Failure> {
+    single(headers, name).map_err(|()| Failure::header(name, "given twice or not text"))
+}
+
+/// `x-ms-meta-*`. Names are C# identifiers, kept in the case HTTP left them.
+pub(crate) fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Failure> {
+    let mut all = Vec::new();
+    let mut size = 0;
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix("x-ms-meta-") else { continue };
+        let value = value.to_str().map_err(|_| Code::INVALID_METADATA)?;
+        let identifier = name
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit());
+        if name.is_empty() || !identifier || all.iter().any(|(n, _)| n == name) {
+            return Err(Code::INVALID_METADATA.into());
+        }
+        size += name.len() + value.len();
+        if size > METADATA_MAX_BYTES {
+            return Err(Code::METADATA_TOO_LARGE.into());
+        }
+        all.push((name.to_owned(), value.to_owned()));
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// `x-ms-blob-*`, and where `plain` says so the standard headers behind them (Put Blob).
+pub(crate) fn properties(headers: &HeaderMap, plain: bool) -> Result<BlobProperties, Failure> {
+    let get = |special: &'static str, standard: &'static str| -> Result<Option<String>, Failure> {
+        let found = match one(headers, special)? {
+            Some(value) => Some(value),
+            None if plain => one(headers, standard)?,
+            None => None,
+        };
+        Ok(found.filter(|v| !v.is_empty()).map(str::to_owned))
+    };
+    Ok(BlobProperties {
+        content_type: get("x-ms-blob-content-type", "content-type")?,
+        content_encoding: get("x-ms-blob-content-encoding", "content-encoding")?,
+        content_language: get("x-ms-blob-content-language", "content-language")?,
+        content_disposition: one(headers, "x-ms-blob-content-disposition")?.map(str::to_owned),
+        cache_control: get("x-ms-blob-cache-control", "cache-control")?,
+        content_md5: md5(headers, "x-ms-blob-content-md5")?,
+    })
+}
+
+/// A base64 MD5.
+pub(crate) fn md5(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Failure> {
+    use base64::Engine;
+    let Some(text) = one(headers, name)?.filter(|t| !t.is_empty()) else { return Ok(None) };
+    match base64::engine::general_purpose::STANDARD.decode(text) {
+        Ok(bytes) if bytes.len() == 16 => Ok(Some(text.to_owned())),
+        _ => Err(Code::INVALID_MD5.into()),
+    }
+}
+
+/// `If-*` headers.
+pub(crate) fn conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
+    let etag = |name| -> Result<Option<String>, Failure> {
+        Ok(one(headers, name)?.map(|v| v.trim().trim_matches('"').to_owned()))
+    };
+    let date = |name: &'static str| -> Result<Option<Timestamp>, Failure> {
+        let Some(text) = one(headers, name)? else { return Ok(None) };
+        Timestamp::parse_rfc1123(text).map(Some).ok_or_else(|| Failure::header(name, text))
+    };
+    let all = Conditions {
+        if_match: etag("if-match")?,
+        if_none_match: etag("if-none-match")?,
+        if_modified_since: date("if-modified-since")?,
+        if_unmodified_since: date("if-unmodified-since")?,
+    };
+    if all.if_match.is_some() && all.if_none_match.is_some() {
+        return Err(Code::MULTIPLE_CONDITIONS.into());
+    }
+    Ok(all)
+}
+
+/// What of a blob is asked for: `x-ms-range` before `Range`; a range that is not understood is no range (RFC 9110).
+pub(crate) fn range(headers: &HeaderMap, length: u64) -> Result<Option<Range<u64>>, BlobError> {
+    let text = ["x-ms-range", "range"].into_iter().find_map(|name| single(headers, name).ok().flatten());
+    let Some(spec) = text.and_then(|t| t.trim().strip_prefix("bytes=")) else { return Ok(None) };
+    let Some((from, to)) = spec.split_once('-') else { return Ok(None) };
+    let number = |text: &str| -> Option<u64> {
+        // A number beyond 64 bits is beyond every blob.
+        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    let invalid = || BlobError::InvalidRange { length };
+    let picked = match (from.trim(), to.trim()) {
+        ("", "") => return Ok(None),
+        ("", last) => {
+            let Some(last) = number(last) else { return Ok(None) };
+            length.saturating_sub(last)..length
+        }
+        (first, last) => {
+            let Some(first) = number(first) else { return Ok(None) };
+            let last = match last {
+                "" => u64::MAX,
+                last => match number(last) {
+                    Some(last) if last >= first => last,
+                    Some(_) => return Err(invalid()),
+                    None => return Ok(None),
+                },
+            };
+            first..last.saturating_add(1).min(length)
+        }
+    };
+    if picked.start >= length || picked.start >= picked.end {
+        return Err(invalid());
+    }
+    Ok(Some(picked))
+}
+
+pub(crate) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// ETag (in quotes) and Last-Modified.
+pub(crate) fn stamp(headers: &mut HeaderMap, etag: &str, modified: Timestamp) {
+    put(headers, "etag", &format!("\"{etag}\""));
+    put(headers, "last-modified", &modified.rfc1123());
+}
+
+pub(crate) fn put_metadata(headers: &mut HeaderMap, metadata: &[(String, String)]) {
+    for (name, value) in metadata {
+        let name = HeaderName::from_bytes(format!("x-ms-meta-{name}").as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// What GET and HEAD of a blob say about it; `ranged` moves the MD5 of the whole aside.
+pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool) {
+    stamp(headers, &blob.etag, blob.modified);
+    let p = &blob.properties;
+    put(headers, "content-type", p.content_type.as_deref().unwrap_or("application/octet-stream"));
+    let md5 = if ranged { "x-ms-blob-content-md5" } else { "content-md5" };
+    for (name, value) in [
+        ("content-encoding", &p.content_encoding),
+        ("content-language", &p.content_language),
+        ("content-disposition", &p.content_disposition),
+        ("cache-control", &p.cache_control),
+        (md5, &p.content_md5),
+    ] {
+        if let Some(value) = value {
+            put(headers, name, value);
+        }
+    }
+    put(headers, "x-ms-creation-time", &blob.created.rfc1123());
+    for (name, value) in [
+        ("accept-ranges", "bytes"),
+        ("x-ms-blob-type", "BlockBlob"),
+        ("x-ms-server-encrypted", "true"),
+        ("x-ms-lease-status", "unlocked"),
+        ("x-ms-lease-state", "available"),
+        ("x-ms-access-tier", "Hot"),
+        ("x-ms-access-tier-inferred", "true"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    put_metadata(headers, &blob.metadata);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(spec: &str, length: u64) -> Result<Option<Range<u64>>, ()> {
+        let mut headers = HeaderMap::new();
+        headers.insert("range", HeaderValue::from_str(spec).unwrap());
+        range(&headers, length).map_err(|_| ())
+    }
+
+    #[test]
+    fn ranges() {
+        assert_eq!(of("bytes=0-3", 10), Ok(Some(0..4)));
+        assert_eq!(of("bytes=4-", 10), Ok(Some(4..10)));
+        assert_eq!(of("bytes=-3", 10), Ok(Some(7..10)));
+        assert_eq!(of("bytes=0-33554431", 3), Ok(Some(0..3)));
+        assert_eq!(of("lines=0-3", 10), Ok(None));
+    }
+
+    #[test]
+    fn f10_ranges_beyond_everything() {
+        assert_eq!(of("bytes=0-18446744073709551615", 10), Ok(Some(0..10)));
+        assert_eq!(of("bytes=0-99999999999999999999999", 10), Ok(Some(0..10)));
+        assert_eq!(of("bytes=99999999999999999999999-", 10), Err(()));
+        assert_eq!(of("bytes=10-", 10), Err(()));
+        assert_eq!(of("bytes=3-2", 10), Err(()));
+        assert_eq!(of("bytes=0-", 0), Err(()), "an empty blob has no range");
+        assert_eq!(of("bytes=0-1,4-5", 10), Ok(None), "several ranges are not served as several");
+    }
+
+    #[test]
+    fn f08_names_are_opaque_and_bounded() {
+        for good in ["..", "a/../b", "%2e", "dir//x", ".", "a b+ü.txt"] {
+            assert!(check_names("box", good).is_ok(), "{good}");
+        }
+        for bad in ["a\0b", &"x".repeat(1025), &"a/".repeat(254)] {
+            assert!(check_names("box", bad).is_err());
+        }
+        assert!(check_names("Box", "a").is_err() && check_names("..", "a").is_err());
+    }
+}

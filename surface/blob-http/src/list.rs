@@ -1,0 +1,72 @@
+//! Listing blobs.
+
+use cs_blob::{BlobRow, Listed, Listing};
+use cs_serve::Response;
+use cs_wire_blob::{BlobItem, BlobListing};
+
+use crate::{
+    Call,
+    account::{marker, page_size, to_marker, wants_metadata, xml},
+    failure::Failure,
+};
+
+pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
+    let (size, max_results) = page_size(call)?;
+    let listing = Listing {
+        prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
+        delimiter: call.query.get("delimiter").map(str::to_owned),
+        from: marker(call)?,
+        size: size as usize,
+    };
+    let (found, next) = call.blobs.list(&call.allowed, call.account, &call.container, &listing).await?;
+    let metadata = wants_metadata(call);
+    let answer = BlobListing {
+        endpoint: &call.endpoint,
+        container: &call.container,
+        prefix: call.query.get("prefix"),
+        marker: call.query.get("marker"),
+        max_results,
+        delimiter: call.query.get("delimiter"),
+        items: found.into_iter().map(|listed| item(listed, metadata)).collect(),
+        next_marker: next.map(|name| to_marker(&name)),
+    };
+    Ok(xml(answer.to_xml()))
+}
+
+fn item(listed: Listed, metadata: bool) -> BlobItem {
+    match listed {
+        Listed::Prefix(name) => BlobItem::Prefix(name),
+        Listed::Blob(blob) => BlobItem::Blob {
+            properties: properties(&blob),
+            metadata: metadata.then(|| blob.metadata.clone()),
+            name: blob.name,
+        },
+    }
+}
+
+/// In the order of the original; the ETag stands without quotes here.
+fn properties(blob: &BlobRow) -> Vec<(&'static str, String)> {
+    let p = &blob.properties;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let kind = p.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
+    let fixed = |value: &str| value.to_owned();
+    vec![
+        ("Creation-Time", blob.created.rfc1123()),
+        ("Last-Modified", blob.modified.rfc1123()),
+        ("Etag", blob.etag.clone()),
+        ("Content-Length", blob.length.to_string()),
+        ("Content-Type", kind),
+        ("Content-Encoding", text(&p.content_encoding)),
+        ("Content-Language", text(&p.content_language)),
+        ("Content-CRC64", String::new()),
+        ("Content-MD5", text(&p.content_md5)),
+        ("Cache-Control", text(&p.cache_control)),
+        ("Content-Disposition", text(&p.content_disposition)),
+        ("BlobType", fixed("BlockBlob")),
+        ("AccessTier", fixed("Hot")),
+        ("AccessTierInferred", fixed("true")),
+        ("LeaseStatus", fixed("unlocked")),
+        ("LeaseState", fixed("available")),
+        ("ServerEncrypted", fixed("true")),
+    ]
+}
