@@ -1,0 +1,32 @@
+//! Subscriptions.
+
+use cs_ids::{SubscriptionId, TenantId};
+use cs_rbac::Operation;
+use cs_store::Subscription;
+
+use crate::{Manager, ResourceError};
+
+impl Manager {
+    /// All of the caller's tenant; which of them the caller may see is decided elsewhere.
+    pub async fn subscriptions(&self, op: &Operation) -> Result<Vec<Subscription>, ResourceError> {
+        Ok(self.at.resources.subscriptions(op.caller.tenant).await?)
+    }
+
+    /// One of the caller's tenant.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoSubscription`], also for one of another tenant.
+    pub async fn subscription(
+        &self,
+        op: &Operation,
+        id: SubscriptionId,
+    ) -> Result<Subscription, ResourceError> {
+        let found = self.at.resources.subscription(id).await?;
+        found.filter(|s| s.tenant == op.caller.tenant).ok_or(ResourceError::NoSubscription(id))
+    }
+
+    /// Whose subscription it is. Told to anybody who asks: clients learn from it where to sign in (arm.md 2.2).
+    pub async fn tenant_of(&self, id: SubscriptionId) -> Result<Option<TenantId>, ResourceError> {
+        Ok(self.at.resources.subscription(id).await?.map(|s| s.tenant))
+    }
+}

@@ -1,0 +1,251 @@
+//! Vaults: the resource. What is inside is another part's.
+
+use cs_ids::{ResourceId, SubscriptionId, VaultName};
+use cs_rbac::{Allowed, Operation};
+use cs_store::{AuditRecord, HostKind, Resource};
+use serde_json::{Value, json};
+
+use crate::{
+    Input, Manager, Patch, PolicyChange, ResourceError, input, policies, tags, vault_rules,
+    write::{Companions, Shape, location_of},
+};
+
+/// The type of vaults.
+pub const VAULTS: &str = "Microsoft.KeyVault/vaults";
+
+/// What a write of a vault depends on beside its body.
+#[derive(Debug, Default)]
+pub struct VaultOptions {
+    /// What a new vault gets that does not say whether roles decide (api-version 2026-02-01 and later: yes).
+    pub roles_by_default: bool,
+    /// Proof that the caller may assign roles at the vault, needed to switch between policies and roles.
+    pub may_assign_roles: Option<Allowed>,
+}
+
+/// Whether a name may be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameVerdict {
+    Free,
+    Invalid(String),
+    Taken,
+}
+
+impl Manager {
+    /// Creates or replaces a vault.
+    ///
+    /// # Errors
+    /// [`ResourceError::VaultNameTaken`], [`ResourceError::VaultNameDeleted`], [`ResourceError::Invalid`],
+    /// [`ResourceError::SwitchNeedsRoleWrite`].
+    pub async fn put_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        new: Input,
+        options: VaultOptions,
+    ) -> Result<(Resource, bool), ResourceError> {
+        let name: VaultName = id.name().parse()?;
+        let recover = input::text(&new.properties, "createMode")?.is_some_and(|m| m.eq_ignore_ascii_case("recover"));
+        if recover && self.recover_vault(op, allowed, id).await? {
+            return Ok((self.existing(op, id).await?, false));
+        }
+        self.group_of(op, id).await?;
+        let wanted = input::location(new.location.as_deref())?;
+        let new_tags = new.tags.unwrap_or_default();
+        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
+        let companions = match self.is_there(op, id).await? {
+            true => Companions::default(),
+            false => self.vault_host(op, id, &name).await?,
+        };
+        let tenant = op.caller.tenant;
+        let written = self.write(op, allowed, (id, VAULTS), companions, |known| {
+            let old = known.and_then(|k| k.properties.as_object());
+            Ok(Shape {
+                location: location_of(id, known, wanted.as_deref())?,
+                tags: new_tags.clone(),
+                extra: input::extra(new.extra.clone()),
+                properties: vault_rules::properties(old, new.properties.clone(), tenant, &options)?,
+            })
+        });
+        match written.await {
+            Err(ResourceError::Store(cs_store::StoreError::Exists(_))) => {
+                Err(ResourceError::VaultNameTaken(name.as_str().to_owned()))
+            }
+            other => other,
+        }
+    }
+
+    /// Changes members of a vault; policies and network rules are replaced when present.
+    ///
+    /// # Errors
+    /// As [`Manager::put_vault`].
+    pub async fn patch_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        patch: Patch,
+        options: VaultOptions,
+    ) -> Result<Resource, ResourceError> {
+        if let Some(new) = &patch.tags {
+            tags::check(new, tags::NAME_MAX_CHARS)?;
+        }
+        self.change_vault(op, allowed, id, |shape| {
+            let given = input::merged(&shape.properties, &patch.properties);
+            shape.properties =
+                vault_rules::properties(Some(&shape.properties), given, op.caller.tenant, &options)?;
+            if let Some(new) = &patch.tags {
+                shape.tags.clone_from(new);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes the access policies of a vault; answers the vault afterwards.
+    ///
+    /// # Errors
+    /// [`ResourceError::Invalid`], [`ResourceError::NoResource`].
+    pub async fn change_policies(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        change: PolicyChange,
+        given: &Value,
+    ) -> Result<Resource, ResourceError> {
+        self.change_vault(op, allowed, id, |shape| {
+            let old = shape.properties.get("accessPolicies").cloned().unwrap_or_else(|| json!([]));
+            let new = policies::changed(&old, change, given, op.caller.tenant)?;
+            shape.properties.insert("accessPolicies".to_owned(), new);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        change: impl Fn(&mut Shape) -> Result<(), ResourceError> + Send,
+    ) -> Result<Resource, ResourceError> {
+        self.existing(op, id).await?;
+        let written = self.write(op, allowed, (id, VAULTS), Companions::default(), |known| {
+            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(id.clone()))?);
+            change(&mut shape)?;
+            Ok(shape)
+        });
+        Ok(written.await?.0)
+    }
+
+    /// Deletes a vault so that it can be recovered for as long as it says. `false` when it was not there.
+    pub async fn delete_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+    ) -> Result<bool, ResourceError> {
+        let (tenant, record) = (op.caller.tenant, AuditRecord::done(op, allowed));
+        let now = self.at.clock.now();
+        Ok(self.at.resources.soft_delete_resource(tenant, id.clone(), now, record).await?)
+    }
+
+    /// Deleted vaults of a subscription that can be recovered.
+    pub async fn deleted_vaults(
+        &self,
+        op: &Operation,
+        subscription: SubscriptionId,
+    ) -> Result<Vec<Resource>, ResourceError> {
+        let all = self.at.resources.deleted_resources(op.caller.tenant, subscription).await?;
+        Ok(all.into_iter().filter(|r| r.kind.eq_ignore_ascii_case(VAULTS)).collect())
+    }
+
+    /// One of them, by its name and location.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoDeletedVault`].
+    pub async fn deleted_vault(
+        &self,
+        op: &Operation,
+        subscription: SubscriptionId,
+        location: &str,
+        name: &str,
+    ) -> Result<Resource, ResourceError> {
+        let location = input::location(Some(location))?.unwrap_or_default();
+        let all = self.deleted_vaults(op, subscription).await?;
+        all.into_iter()
+            .find(|r| r.id.name().eq_ignore_ascii_case(name) && r.location == location)
+            .ok_or_else(|| ResourceError::NoDeletedVault(name.to_owned()))
+    }
+
+    /// Removes a deleted vault for good.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoDeletedVault`], [`ResourceError::PurgeProtected`].
+    pub async fn purge_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        subscription: SubscriptionId,
+        location: &str,
+        name: &str,
+    ) -> Result<(), ResourceError> {
+        let vault = self.deleted_vault(op, subscription, location, name).await?;
+        if is_purge_protected(&vault) {
+            return Err(ResourceError::PurgeProtected(vault.id.name().to_owned()));
+        }
+        let record = AuditRecord::done(op, allowed);
+        self.at.resources.remove_resource(op.caller.tenant, vault.id, record).await?;
+        Ok(())
+    }
+
+    /// Whether a vault of this name could be created now.
+    pub async fn vault_name(&self, name: &str) -> Result<NameVerdict, ResourceError> {
+        let name: VaultName = match name.parse() {
+            Ok(name) => name,
+            Err(bad) => return Ok(NameVerdict::Invalid(bad.to_string())),
+        };
+        let taken = self.at.resources.host_taken(HostKind::Vault, name.key()).await?;
+        Ok(if taken { NameVerdict::Taken } else { NameVerdict::Free })
+    }
+
+    async fn recover_vault(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+    ) -> Result<bool, ResourceError> {
+        let record = AuditRecord::done(op, allowed);
+        Ok(self.at.resources.recover_resource(op.caller.tenant, id.clone(), record).await?)
+    }
+
+    /// The host name of a new vault with its data key, or why it cannot be had.
+    async fn vault_host(
+        &self,
+        op: &Operation,
+        id: &ResourceId,
+        name: &VaultName,
+    ) -> Result<Companions, ResourceError> {
+        if self.at.resources.host_taken(HostKind::Vault, name.key()).await? {
+            let deleted = self.deleted_vaults(op, id.subscription()).await?;
+            let as_written = name.as_str().to_owned();
+            return Err(match deleted.iter().any(|r| r.id.name().eq_ignore_ascii_case(name.as_str())) {
+                true => ResourceError::VaultNameDeleted(as_written),
+                false => ResourceError::VaultNameTaken(as_written),
+            });
+        }
+        let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
+        Ok(Companions { host: Some((HostKind::Vault, name.key(), key)), principal: None })
+    }
+}
+
+pub(crate) fn is_purge_protected(vault: &Resource) -> bool {
+    vault.properties.get("enablePurgeProtection") == Some(&Value::Bool(true))
+}
+
+/// When a deleted vault goes for good, by its own rules.
+pub fn scheduled_purge(vault: &Resource) -> Option<cs_time::Timestamp> {
+    let days = vault.properties.get("softDeleteRetentionInDays").and_then(Value::as_i64).unwrap_or(90);
+    Some(vault.deleted?.plus_seconds(days * 86_400))
+}
