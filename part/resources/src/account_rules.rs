@@ -43,7 +43,8 @@ pub(crate) fn extra(
 ) -> Result<Map<String, Value>, ResourceError> {
     let mut all = input::extra(given);
     let kept = |name: &str| old.and_then(|o| o.get(name)).cloned();
-    let sku = all.get("sku").cloned().or_else(|| kept("sku")).unwrap_or_else(|| json!({"name": "Standard_LRS"}));
+    let sku =
+        all.get("sku").cloned().or_else(|| kept("sku")).unwrap_or_else(|| json!({"name": "Standard_LRS"}));
     let name = sku.get("name").and_then(Value::as_str).unwrap_or_default();
     let name = SKUS.iter().find(|s| s.eq_ignore_ascii_case(name));
     let name = name.ok_or_else(|| ResourceError::invalid("sku", "is none of the known account types"))?;
@@ -68,10 +69,16 @@ pub(crate) fn properties(
     all.retain(|_, value| !value.is_null());
     input::refuse_firewall(&all)?;
     if input::flag(&all, "supportsHttpsTrafficOnly")? == Some(false) {
-        return Err(ResourceError::invalid("supportsHttpsTrafficOnly", "cannot be false: plain HTTP is not served"));
+        return Err(ResourceError::invalid(
+            "supportsHttpsTrafficOnly",
+            "cannot be false: plain HTTP is not served",
+        ));
     }
     if input::flag(&all, "isHnsEnabled")? == Some(true) {
-        return Err(ResourceError::invalid("isHnsEnabled", "cannot be true: hierarchical names are not served"));
+        return Err(ResourceError::invalid(
+            "isHnsEnabled",
+            "cannot be true: hierarchical names are not served",
+        ));
     }
     input::flag(&all, "allowSharedKeyAccess")?;
     input::flag(&all, "allowBlobPublicAccess")?;
@@ -86,7 +93,10 @@ pub(crate) fn properties(
         all.insert("networkAcls".to_owned(), kept("networkAcls").unwrap_or_else(networks));
     }
     if !all.contains_key("minimumTlsVersion") {
-        all.insert("minimumTlsVersion".to_owned(), kept("minimumTlsVersion").unwrap_or_else(|| json!("TLS1_2")));
+        all.insert(
+            "minimumTlsVersion".to_owned(),
+            kept("minimumTlsVersion").unwrap_or_else(|| json!("TLS1_2")),
+        );
     }
     for (name, value) in [
         ("accessTier", json!(tier)),
@@ -127,7 +137,8 @@ mod tests {
 
     #[test]
     fn shared_keys_are_off_whatever_is_asked() {
-        let made = put(json!({"allowSharedKeyAccess": true, "allowBlobPublicAccess": true, "new": [1]})).unwrap();
+        let made =
+            put(json!({"allowSharedKeyAccess": true, "allowBlobPublicAccess": true, "new": [1]})).unwrap();
         assert_eq!(made["allowSharedKeyAccess"], json!(false));
         assert_eq!(made["allowBlobPublicAccess"], json!(false));
         assert_eq!(made["new"], json!([1]), "what we do not know is kept");
@@ -150,7 +161,10 @@ mod tests {
     #[test]
     fn skus_and_kinds() {
         let made = extra(None, input::object(&json!({"sku": {"name": "premium_lrs"}, "id": "x"}))).unwrap();
-        assert_eq!(Value::Object(made), json!({"sku": {"name": "Premium_LRS", "tier": "Premium"}, "kind": "StorageV2"}));
+        assert_eq!(
+            Value::Object(made),
+            json!({"sku": {"name": "Premium_LRS", "tier": "Premium"}, "kind": "StorageV2"})
+        );
         assert!(extra(None, input::object(&json!({"sku": {"name": "Gold"}}))).is_err());
         assert!(extra(None, input::object(&json!({"kind": 7}))).is_err());
     }

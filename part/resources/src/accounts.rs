@@ -77,7 +77,7 @@ impl Manager {
             tags::check(new, tags::ACCOUNT_NAME_MAX_CHARS)?;
         }
         let written = self.write(op, allowed, (id, ACCOUNTS), Companions::default(), |known| {
-            let known = known.ok_or_else(|| ResourceError::NoResource(id.clone()))?;
+            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
             let mut shape = Shape::of(known);
             let given = input::merged(&shape.properties, &patch.properties);
             shape.properties =

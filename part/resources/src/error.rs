@@ -13,13 +13,13 @@ pub enum ResourceError {
     #[error("resource group '{0}' is not there")]
     NoGroup(String),
     #[error("'{0}' is not there")]
-    NoResource(ResourceId),
+    NoResource(Box<ResourceId>),
     #[error("scope '{0}' is not there")]
-    NoScope(Scope),
+    NoScope(Box<Scope>),
     #[error("a location is required")]
     LocationRequired,
     #[error("'{id}' is in '{existing}' and cannot move to '{wanted}'")]
-    LocationFixed { id: ResourceId, existing: String, wanted: String },
+    LocationFixed { id: Box<ResourceId>, existing: String, wanted: String },
     #[error("'{what}' {why}")]
     Invalid { what: &'static str, why: String },
     #[error("{0}")]
@@ -38,7 +38,7 @@ pub enum ResourceError {
     PurgeProtected(String),
     #[error("turning roles on or off for a vault needs the right to assign roles")]
     SwitchNeedsRoleWrite,
-    #[error("the storage account name '{0}' is taken")]
+    #[error("the storage account name '{name}' is taken")]
     AccountNameTaken { name: String, ours: bool },
     #[error("the machine is connected with another key")]
     OtherMachineKey,
@@ -62,7 +62,7 @@ pub enum ResourceError {
     TooManyAssignments,
     /// Others kept changing it; the caller may try again.
     #[error("'{0}' is being changed by others")]
-    Busy(ResourceId),
+    Busy(Box<ResourceId>),
     #[error("the resource store failed")]
     Store(#[from] StoreError),
 }

@@ -59,15 +59,13 @@ pub(crate) fn merged(under: &Map<String, Value>, over: &Map<String, Value>) -> M
     all
 }
 
+#[cfg(test)]
 pub(crate) fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
 /// A boolean member; `None` when absent or null.
-pub(crate) fn flag(
-    members: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<bool>, ResourceError> {
+pub(crate) fn flag(members: &Map<String, Value>, name: &'static str) -> Result<Option<bool>, ResourceError> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(value)) => Ok(Some(*value)),

@@ -8,9 +8,7 @@
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId};
 use cs_jose::Jwk;
 use cs_rbac::{Allowed, Operation};
-use cs_store::{
-    AuditRecord, Credential, CredentialKind, NewPrincipal, Principal, PrincipalKind, Resource,
-};
+use cs_store::{AuditRecord, Credential, CredentialKind, NewPrincipal, Principal, PrincipalKind, Resource};
 use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -95,7 +93,7 @@ impl Manager {
         let key = public_key(&patch.properties)?;
         let given = input::without_read_only(patch.properties, READ_ONLY);
         let written = self.write(op, allowed, (id, MACHINES), Companions::default(), |known| {
-            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(id.clone()))?);
+            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
             shape.properties = updated(&shape.properties, &given, key.as_ref())?;
             shape.tags = patch.tags.clone().unwrap_or(shape.tags);
             shape.extra = input::merged(&shape.extra, &input::extra(patch.extra.clone()));
@@ -111,21 +109,25 @@ impl Manager {
         allowed: &Allowed,
         id: &ResourceId,
     ) -> Result<bool, ResourceError> {
-        Ok(self.at.resources.remove_resource(op.caller.tenant, id.clone(), AuditRecord::done(op, allowed)).await?)
+        Ok(self
+            .at
+            .resources
+            .remove_resource(op.caller.tenant, id.clone(), AuditRecord::done(op, allowed))
+            .await?)
     }
 
-    fn identity(
-        &self,
-        op: &Operation,
-        group: &Resource,
-        id: &ResourceId,
-        key: Option<&Jwk>,
-    ) -> NewPrincipal {
+    fn identity(&self, op: &Operation, group: &Resource, id: &ResourceId, key: Option<&Jwk>) -> NewPrincipal {
         let client = ClientId::new(self.at.chance.uuid());
         let tenant = op.caller.tenant;
         // The group's name as its creator wrote it: the id becomes `xms_mirid` of tokens.
         let (subscription, name) = (id.subscription(), id.name());
-        let resource = ResourceId::of_resource(subscription, group.id.name(), "Microsoft.HybridCompute", "machines", name);
+        let resource = ResourceId::of_resource(
+            subscription,
+            group.id.name(),
+            "Microsoft.HybridCompute",
+            "machines",
+            name,
+        );
         let principal = Principal {
             tenant,
             object: ObjectId::new(self.at.chance.uuid()),
@@ -210,7 +212,8 @@ fn updated(
         }
     }
     for name in CREATE_ONLY {
-        let differs = given.get(*name).is_some_and(|v| !v.is_null() && old.get(*name).is_some_and(|o| o != v));
+        let differs =
+            given.get(*name).is_some_and(|v| !v.is_null() && old.get(*name).is_some_and(|o| o != v));
         if differs {
             return Err(ResourceError::invalid(name, "is fixed when the machine is created"));
         }

@@ -143,7 +143,8 @@ fn read_entry(entry: &Value, tenant: TenantId) -> Result<Entry, ResourceError> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) if text.len() == 36 => {
-            let uuid = Uuid::try_parse(text).map_err(|_| bad(format!("has an entry whose {name} is no GUID")))?;
+            let uuid =
+                Uuid::try_parse(text).map_err(|_| bad(format!("has an entry whose {name} is no GUID")))?;
             Ok(Some(uuid.to_string()))
         }
         Some(_) => Err(bad(format!("has an entry whose {name} is no GUID"))),
@@ -196,14 +197,16 @@ mod tests {
 
     #[test]
     fn the_last_entry_of_a_holder_wins() {
-        let all = tidy(&json!([entry(A, &["get"]), entry(&A.to_lowercase(), &["List", "list"])]), tenant()).unwrap();
+        let all = tidy(&json!([entry(A, &["get"]), entry(&A.to_lowercase(), &["List", "list"])]), tenant())
+            .unwrap();
         assert_eq!(all, json!([entry(&A.to_lowercase(), &["List"])]));
     }
 
     #[test]
     fn add_replace_remove() {
         let old = json!([entry(A, &["get"])]);
-        let apply = |change, secrets: &[&str]| changed(&old, change, &json!([entry(A, secrets)]), tenant()).unwrap();
+        let apply =
+            |change, secrets: &[&str]| changed(&old, change, &json!([entry(A, secrets)]), tenant()).unwrap();
         let of = |list: &Value| list[0]["permissions"]["secrets"].clone();
         assert_eq!(of(&apply(PolicyChange::Add, &["list", "GET"])), json!(["get", "list"]));
         assert_eq!(of(&apply(PolicyChange::Replace, &["set"])), json!(["set"]));

@@ -16,10 +16,15 @@ impl Manager {
         if scope.key() == "/" {
             return Ok(());
         }
-        let id = ResourceId::parse(scope.as_str()).map_err(|_| ResourceError::NoScope(scope.clone()))?;
+        let id =
+            ResourceId::parse(scope.as_str()).map_err(|_| ResourceError::NoScope(Box::new(scope.clone())))?;
         self.subscription(op, id.subscription()).await?;
         if id.group().is_none() {
-            return if id.kind().is_none() { Ok(()) } else { Err(ResourceError::NoScope(scope.clone())) };
+            return if id.kind().is_none() {
+                Ok(())
+            } else {
+                Err(ResourceError::NoScope(Box::new(scope.clone())))
+            };
         }
         self.existing(op, &top_of(&id)).await.map(drop)
     }

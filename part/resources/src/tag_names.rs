@@ -124,7 +124,10 @@ mod tests {
             row("env", Some("dev"), 0),
             row("Env", Some("prod"), 1),
         ]);
-        assert_eq!(all.iter().map(|t| (t.name.as_str(), t.count)).collect::<Vec<_>>(), [("env", 3), ("zone", 0)]);
+        assert_eq!(
+            all.iter().map(|t| (t.name.as_str(), t.count)).collect::<Vec<_>>(),
+            [("env", 3), ("zone", 0)]
+        );
         assert_eq!(all[0].values.len(), 2);
     }
 }

@@ -62,7 +62,10 @@ impl TagChange {
 /// Whether these may be the tags of something.
 pub(crate) fn check(tags: &[(String, String)], name_max_chars: usize) -> Result<(), ResourceError> {
     if tags.len() > TAGS_MAX {
-        return Err(ResourceError::BadTags(format!("{} tags are given, at most {TAGS_MAX} may be", tags.len())));
+        return Err(ResourceError::BadTags(format!(
+            "{} tags are given, at most {TAGS_MAX} may be",
+            tags.len()
+        )));
     }
     for (at, (name, value)) in tags.iter().enumerate() {
         check_name(name, name_max_chars)?;
@@ -136,9 +139,10 @@ impl Manager {
             return Ok(new);
         }
         let kind = self.existing(op, &id).await?.kind;
-        let longest = if kind.eq_ignore_ascii_case(ACCOUNTS) { ACCOUNT_NAME_MAX_CHARS } else { NAME_MAX_CHARS };
+        let longest =
+            if kind.eq_ignore_ascii_case(ACCOUNTS) { ACCOUNT_NAME_MAX_CHARS } else { NAME_MAX_CHARS };
         let written = self.write(op, allowed, (&id, &kind), Companions::default(), |known| {
-            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(id.clone()))?);
+            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
             shape.tags = change.apply(&shape.tags, given);
             check(&shape.tags, longest)?;
             Ok(shape)
@@ -148,7 +152,7 @@ impl Manager {
 }
 
 fn taggable(at: &Scope) -> Result<ResourceId, ResourceError> {
-    ResourceId::parse(at.as_str()).map_err(|_| ResourceError::NoScope(at.clone()))
+    ResourceId::parse(at.as_str()).map_err(|_| ResourceError::NoScope(Box::new(at.clone())))
 }
 
 fn is_subscription(id: &ResourceId) -> bool {
@@ -177,7 +181,9 @@ mod tests {
 
     #[test]
     fn h06_tags_hold_no_lines() {
-        for (name, value) in [("a\nb", "x"), ("a", "x\u{1b}[31m"), ("", "x"), ("a/b", "x"), ("Microsoft.x", "y")] {
+        for (name, value) in
+            [("a\nb", "x"), ("a", "x\u{1b}[31m"), ("", "x"), ("a/b", "x"), ("Microsoft.x", "y")]
+        {
             assert!(check(&tags(&[(name, value)]), NAME_MAX_CHARS).is_err(), "{name:?} {value:?}");
         }
         let message = check_name("a\nb", 10).unwrap_err().to_string();

@@ -86,10 +86,7 @@ fn with_roles(
     Ok(wanted)
 }
 
-fn soft_delete(
-    old: Option<&Map<String, Value>>,
-    all: &mut Map<String, Value>,
-) -> Result<(), ResourceError> {
+fn soft_delete(old: Option<&Map<String, Value>>, all: &mut Map<String, Value>) -> Result<(), ResourceError> {
     if input::flag(all, "enableSoftDelete")? == Some(false) {
         return Err(ResourceError::invalid("enableSoftDelete", "cannot be switched off"));
     }
@@ -97,9 +94,10 @@ fn soft_delete(
     let was = old.and_then(|o| o.get(NAME)).and_then(Value::as_i64);
     let days = match all.get(NAME) {
         None => was.unwrap_or(*RETENTION_DAYS.end()),
-        Some(value) => value.as_i64().filter(|d| RETENTION_DAYS.contains(d)).ok_or_else(|| {
-            ResourceError::invalid(NAME, "must be a number of days from 7 to 90")
-        })?,
+        Some(value) => value
+            .as_i64()
+            .filter(|d| RETENTION_DAYS.contains(d))
+            .ok_or_else(|| ResourceError::invalid(NAME, "must be a number of days from 7 to 90"))?,
     };
     if was.is_some_and(|was| was != days) {
         return Err(ResourceError::invalid(NAME, "is fixed when the vault is created"));

@@ -45,7 +45,8 @@ impl Manager {
         options: VaultOptions,
     ) -> Result<(Resource, bool), ResourceError> {
         let name: VaultName = id.name().parse()?;
-        let recover = input::text(&new.properties, "createMode")?.is_some_and(|m| m.eq_ignore_ascii_case("recover"));
+        let recover =
+            input::text(&new.properties, "createMode")?.is_some_and(|m| m.eq_ignore_ascii_case("recover"));
         if recover && self.recover_vault(op, allowed, id).await? {
             return Ok((self.existing(op, id).await?, false));
         }
@@ -128,11 +129,11 @@ impl Manager {
         op: &Operation,
         allowed: &Allowed,
         id: &ResourceId,
-        change: impl Fn(&mut Shape) -> Result<(), ResourceError> + Send,
+        change: impl Fn(&mut Shape) -> Result<(), ResourceError> + Send + Sync,
     ) -> Result<Resource, ResourceError> {
         self.existing(op, id).await?;
         let written = self.write(op, allowed, (id, VAULTS), Companions::default(), |known| {
-            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(id.clone()))?);
+            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
             change(&mut shape)?;
             Ok(shape)
         });

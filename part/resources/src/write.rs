@@ -69,7 +69,7 @@ impl Manager {
                 Err(other) => return Err(other.into()),
             }
         }
-        Err(ResourceError::Busy(id.clone()))
+        Err(ResourceError::Busy(Box::new(id.clone())))
     }
 
     /// Whether somebody created it meanwhile; else the "exists" was about a name it claims.
@@ -113,7 +113,7 @@ impl Manager {
             }
             None => {
                 self.group_of(op, id).await?;
-                Err(ResourceError::NoResource(id.clone()))
+                Err(ResourceError::NoResource(Box::new(id.clone())))
             }
         }
     }
@@ -140,7 +140,7 @@ pub(crate) fn location_of(
 ) -> Result<String, ResourceError> {
     match (known, wanted) {
         (Some(known), Some(wanted)) if known.location != wanted => Err(ResourceError::LocationFixed {
-            id: id.clone(),
+            id: Box::new(id.clone()),
             existing: known.location.clone(),
             wanted: wanted.to_owned(),
         }),

@@ -85,6 +85,7 @@ CREATE TABLE assignments (
 );
 CREATE INDEX assignments_scope ON assignments (tenant, scope_key, name_key);
 CREATE UNIQUE INDEX assignments_once ON assignments (tenant, scope_key, role, principal) WHERE deleted = 0;
+CREATE INDEX assignments_name ON assignments (tenant, name_key);
 CREATE INDEX assignments_principal ON assignments (tenant, principal);
 CREATE INDEX assignments_revision ON assignments (tenant, revision);
 

@@ -175,6 +175,12 @@ async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), Sto
     if known.as_ref().is_some_and(|k| k.role != a.role || k.principal != a.principal || k.scope != a.scope) {
         return Err(StoreError::Conflict(format!("role assignment {}", a.name)));
     }
+    // Clients choose the GUID, and whoever decides finds an assignment by it alone: a second one of the same name at
+    // another scope would push the first out.
+    let elsewhere = "SELECT name FROM assignments WHERE tenant = $1 AND name_key = $2 AND scope_key <> $3 AND deleted = 0";
+    if c.row(elsewhere, &values![a.tenant, a.name.to_lowercase(), a.scope.key()]).await?.is_some() {
+        return Err(StoreError::Conflict(format!("role assignment {}", a.name)));
+    }
     let twin = select_assignments!(
         "WHERE tenant = $1 AND scope_key = $2 AND role = $3 AND principal = $4 AND deleted = 0"
     );
