@@ -1,6 +1,9 @@
 //! What can be asked for, as clap reads it.
 
-use std::{net::{IpAddr, SocketAddr}, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -27,7 +30,9 @@ pub enum Verb {
     #[command(before_help = "Example:\n  eval \"$(countersign env)\"")]
     Env(EnvArgs),
     /// Run a command as if on a connected machine
-    #[command(before_help = "Example:\n  countersign run -- curl -s -H Metadata:true \"http://localhost:40342/metadata/instance?api-version=2020-06-01\"")]
+    #[command(
+        before_help = "Example:\n  countersign run -- curl -s -H Metadata:true \"http://localhost:40342/metadata/instance?api-version=2020-06-01\""
+    )]
     Run(RunArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]

@@ -62,7 +62,6 @@ codes! {
     INVALID_BLOCK_LIST = 400, "InvalidBlockList", "The specified block list is invalid.";
     BLOCK_LIST_TOO_LONG = 400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks.";
     INVALID_XML = 400, "InvalidXmlDocument", "XML specified is not syntactically valid.";
-    INVALID_INPUT = 400, "InvalidInput", "One of the request inputs is not valid.";
     INCOMPLETE_BODY = 400, "InvalidInput", "The request body is not of the length that was announced.";
     BODY_TOO_LARGE = 413, "RequestBodyTooLarge", "The request body is too large and exceeds the maximum permissible limit.";
     NO_AUTHENTICATION = 401, "NoAuthenticationInformation", AUTHENTICATE;

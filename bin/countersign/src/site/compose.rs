@@ -4,16 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use cs_access::Access;
-use cs_arm::Arm;
 use cs_audit::Audit;
 use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
 use cs_blob::{BlobParts, Blobs};
 use cs_blob_http::BlobHttp;
 use cs_bytes::BlobBytes;
-use cs_graph::Graph;
 use cs_ids::{ObjectId, TenantId};
 use cs_names::SiteNames;
-use cs_resources::{DataKeys, Manager};
 use cs_seal::Key;
 use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
 use cs_store::{AuditRecord, Site as _, StoreError};
@@ -47,8 +44,6 @@ pub struct Site {
     audit: Arc<Audit>,
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
-    manager: Arc<Manager>,
-    directory: Arc<cs_directory::People>,
 }
 
 /// How often other replicas' signing keys are looked for: an emergency revocation is seen within a second (B33).
@@ -92,16 +87,7 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
-    let manager = Arc::new(Manager::new(cs_resources::Ground {
-        resources: Arc::clone(&store) as _,
-        assignments: Arc::clone(&store) as _,
-        directory: Arc::clone(&store) as _,
-        keys: Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) }),
-        clock: Arc::clone(&clock),
-        chance: Arc::clone(&chance),
-    }));
-    let directory = Arc::new(cs_directory::People::new(Arc::clone(&store) as _));
-    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager, directory };
+    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs };
     let background = site.background();
     Ok((site, background))
 }
@@ -116,22 +102,27 @@ impl Site {
             clock: clock(),
             chance: Arc::clone(&self.chance),
             login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
-            management: Arc::new(Arm::new(
-                Arc::clone(&self.manager),
+            management: Arc::new(NoConsole),
+            graph: Arc::new(NoConsole),
+            console: Arc::new(NoConsole),
+            vault: Arc::new(VaultHttp::new(
+                Arc::clone(&self.vaults),
                 Arc::clone(&self.access),
                 tokens(),
-                Arc::clone(&self.audit),
                 clock(),
             )),
-            graph: Arc::new(Graph::new(Arc::clone(&self.directory), tokens(), clock())),
-            console: Arc::new(NoConsole),
-            vault: Arc::new(VaultHttp::new(Arc::clone(&self.vaults), Arc::clone(&self.access), tokens(), clock())),
-            blob: Arc::new(BlobHttp::new(Arc::clone(&self.blobs), Arc::clone(&self.access), tokens(), clock())),
+            blob: Arc::new(BlobHttp::new(
+                Arc::clone(&self.blobs),
+                Arc::clone(&self.access),
+                tokens(),
+                clock(),
+            )),
         })
     }
 
     fn background(&self) -> Vec<JoinHandle<()>> {
-        let (access, audit, authority) = (Arc::clone(&self.access), Arc::clone(&self.audit), Arc::clone(&self.authority));
+        let (access, audit, authority) =
+            (Arc::clone(&self.access), Arc::clone(&self.audit), Arc::clone(&self.authority));
         let (vaults, blobs) = (Arc::clone(&self.vaults), Arc::clone(&self.blobs));
         vec![
             tokio::spawn(async move { access.watch().await }),
@@ -187,21 +178,6 @@ impl SignIns for Queued {
         if let Err(error) = self.0.soon(record) {
             tracing::error!(%error, "a sign-in could not be recorded");
         }
-    }
-}
-
-/// New data keys for vaults and accounts.
-struct Wrapping {
-    tenant_keys: HashMap<TenantId, Arc<Key>>,
-    chance: Arc<dyn Chance>,
-}
-
-#[async_trait]
-impl DataKeys for Wrapping {
-    async fn new_wrapped_key(&self, tenant: TenantId) -> Result<Vec<u8>, StoreError> {
-        let missing = || StoreError::Damaged { what: "tenant key", cause: format!("tenant {tenant} has none") };
-        let key = self.tenant_keys.get(&tenant).ok_or_else(missing)?;
-        Ok(key.wrap(&data_key_place(tenant), &Key::draw(&*self.chance), &*self.chance))
     }
 }
 

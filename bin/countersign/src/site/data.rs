@@ -29,7 +29,8 @@ fn default_path() -> Result<PathBuf, Failure> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
     base.map(|b| b.join("countersign")).ok_or_else(|| {
-        Failure::new(Kind::Usage, "neither XDG_DATA_HOME nor HOME is set").hint("name a directory with --data DIR")
+        Failure::new(Kind::Usage, "neither XDG_DATA_HOME nor HOME is set")
+            .hint("name a directory with --data DIR")
     })
 }
 
@@ -54,8 +55,11 @@ impl DataDirectory {
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
-                return Err(Failure::new(Kind::WrongState, format!("the data directory {shown} is in use by another process"))
-                    .hint("stop that process, or name another directory with --data DIR"));
+                return Err(Failure::new(
+                    Kind::WrongState,
+                    format!("the data directory {shown} is in use by another process"),
+                )
+                .hint("stop that process, or name another directory with --data DIR"));
             }
             Err(fs::TryLockError::Error(error)) => {
                 return Err(Failure::failed(format!("locking the data directory {shown}: {error}")));
@@ -109,7 +113,8 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> 
         name.push(format!(".{}.new", std::process::id()));
         let temporary = folder.join(name);
         let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(&temporary)?;
             file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.write_all(bytes)?;
             file.sync_all()?;

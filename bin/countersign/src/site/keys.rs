@@ -17,23 +17,29 @@ const FILE: &str = "root.key";
 /// The root key of a site: from the environment, or from the file in the data directory, made at first start.
 pub fn root(data: &DataDirectory, chance: &dyn Chance) -> Result<Key, Failure> {
     if let Ok(text) = std::env::var(VARIABLE) {
-        return from_hex(text.trim()).ok_or_else(|| Failure::failed(format!("{VARIABLE} is not 64 hexadecimal digits")));
+        return from_hex(text.trim())
+            .ok_or_else(|| Failure::failed(format!("{VARIABLE} is not 64 hexadecimal digits")));
     }
     let path = data.file(FILE);
     if let Some(text) = data.read(FILE)? {
-        let mode = std::fs::metadata(&path).attempt(format_args!("reading {}", path.display()))?.permissions().mode();
+        let mode = std::fs::metadata(&path)
+            .attempt(format_args!("reading {}", path.display()))?
+            .permissions()
+            .mode();
         if mode & 0o077 != 0 {
             return Err(Failure::failed(format!("{} may be read by others than its owner", path.display()))
                 .hint(format!("chmod 600 {} and consider its secrets known", path.display())));
         }
-        return std::str::from_utf8(&text)
-            .ok()
-            .and_then(|t| from_hex(t.trim()))
-            .ok_or_else(|| Failure::failed(format!("{} is damaged: not 64 hexadecimal digits", path.display())));
+        return std::str::from_utf8(&text).ok().and_then(|t| from_hex(t.trim())).ok_or_else(|| {
+            Failure::failed(format!("{} is damaged: not 64 hexadecimal digits", path.display()))
+        });
     }
     if data.file("site.db").exists() {
-        return Err(Failure::failed(format!("{} is missing, and without it the site's secrets cannot be read", path.display()))
-            .hint(format!("put the root key of this site back, or give it as {VARIABLE}")));
+        return Err(Failure::failed(format!(
+            "{} is missing, and without it the site's secrets cannot be read",
+            path.display()
+        ))
+        .hint(format!("put the root key of this site back, or give it as {VARIABLE}")));
     }
     let key = Key::draw(chance);
     let text: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
@@ -68,7 +74,8 @@ pub fn of_tenants(root: &Key, tenants: &[Tenant]) -> Result<HashMap<TenantId, Ar
         .iter()
         .map(|t| {
             let key = root.unwrap(&place(t.id), &t.wrapped_key).map_err(|_| {
-                Failure::failed("the root key does not open this site's keys").hint("it belongs to another site's database")
+                Failure::failed("the root key does not open this site's keys")
+                    .hint("it belongs to another site's database")
             })?;
             Ok((t.id, Arc::new(key)))
         })

@@ -29,7 +29,8 @@ pub struct Lent {
 pub fn find(data: &Path) -> Option<Lent> {
     let folder = data.join(FOLDER);
     let ready = serde_json::from_slice(&std::fs::read(folder.join("ready.json")).ok()?).ok()?;
-    let lent = Lent { ready, site: folder.join("site"), himds: folder.join("himds"), imds: folder.join("imds") };
+    let lent =
+        Lent { ready, site: folder.join("site"), himds: folder.join("himds"), imds: folder.join("imds") };
     UnixStream::connect(&lent.site).ok()?;
     Some(lent)
 }

@@ -75,7 +75,11 @@ async fn bind_all(addresses: &[IpAddr], port: u16, flag: &str) -> Result<Vec<Tcp
                 port = listener.local_addr().map_or(port, |a| a.port());
                 all.push(listener);
             }
-            Err(error) if ip.is_ipv6() && error.kind() == std::io::ErrorKind::AddrNotAvailable && !all.is_empty() => {
+            Err(error)
+                if ip.is_ipv6()
+                    && error.kind() == std::io::ErrorKind::AddrNotAvailable
+                    && !all.is_empty() =>
+            {
                 tracing::info!(%ip, "this host has no such address");
             }
             Err(error) => return Err(in_the_way(SocketAddr::new(ip, port), flag, &error)),
@@ -87,8 +91,12 @@ async fn bind_all(addresses: &[IpAddr], port: u16, flag: &str) -> Result<Vec<Tcp
 fn in_the_way(address: SocketAddr, flag: &str, error: &std::io::Error) -> Failure {
     let failure = Failure::failed(format!("listening on {address}: {error}"));
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => failure.hint(format!("another process has this port: stop it, or choose another with {flag}")),
-        std::io::ErrorKind::PermissionDenied => failure.hint(format!("ports below 1024 need root: choose another with {flag}")),
+        std::io::ErrorKind::AddrInUse => {
+            failure.hint(format!("another process has this port: stop it, or choose another with {flag}"))
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            failure.hint(format!("ports below 1024 need root: choose another with {flag}"))
+        }
         _ => failure,
     }
 }

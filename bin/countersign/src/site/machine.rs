@@ -16,7 +16,8 @@ use cs_metadata::Service;
 use cs_names::Address;
 use cs_serve::Router;
 use cs_store::{
-    AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource, ResourceWrite, Resources,
+    AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource,
+    ResourceWrite, Resources,
 };
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -48,11 +49,18 @@ pub async fn connect(
     name: Option<&str>,
 ) -> Result<Metadata, Failure> {
     let name = machine_name(name)?;
-    let id = ResourceId::of_resource(seed.subscription, seed::GROUP, "Microsoft.HybridCompute", "machines", name.as_str());
+    let id = ResourceId::of_resource(
+        seed.subscription,
+        seed::GROUP,
+        "Microsoft.HybridCompute",
+        "machines",
+        name.as_str(),
+    );
     let (resource, identity) = find_or_make(site, seed.tenant, &id).await?;
     let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
     let desk = ChallengeDesk::new(directory, Arc::clone(&site.clock), Arc::clone(&site.chance));
-    let issuer = InProcess { authority: Arc::clone(&site.authority), tenant: seed.tenant, address: address.clone() };
+    let issuer =
+        InProcess { authority: Arc::clone(&site.authority), tenant: seed.tenant, address: address.clone() };
     let broker = Broker::new(Arc::new(issuer), Arc::clone(&site.clock), Arc::clone(&site.chance));
     let mut header = [0; 32];
     site.chance.fill(&mut header);
@@ -72,7 +80,12 @@ pub async fn connect(
         app_service_header: Some(cs_jose::encode_url(header)),
     };
     let resource = resource.id.to_string();
-    Ok(Metadata { name: name.as_str().to_owned(), resource, principal: identity.object, parts: Arc::new(parts) })
+    Ok(Metadata {
+        name: name.as_str().to_owned(),
+        resource,
+        principal: identity.object,
+        parts: Arc::new(parts),
+    })
 }
 
 impl Metadata {
@@ -125,12 +138,17 @@ fn machine_name(given: Option<&str>) -> Result<MachineName, Failure> {
         return given.parse().map_err(|e| Failure::new(Kind::Usage, format!("--machine: {e}")));
     }
     let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok()).unwrap_or_default();
-    let fit: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(54).collect();
+    let fit: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(54).collect();
     let fit = if fit.is_empty() { "machine".to_owned() } else { fit };
     fit.parse().attempt("naming this machine")
 }
 
-async fn find_or_make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<(Resource, Identity), Failure> {
+async fn find_or_make(
+    site: &Site,
+    tenant: TenantId,
+    id: &ResourceId,
+) -> Result<(Resource, Identity), Failure> {
     const WHAT: &str = "connecting this host as a machine";
     let known = site.store.resource(tenant, id.clone()).await.attempt(WHAT)?;
     let resource = match known {
@@ -141,8 +159,10 @@ async fn find_or_make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<
             resource
         }
     };
-    let object = resource.extra.pointer("/identity/principalId").and_then(|v| v.as_str()?.parse::<ObjectId>().ok());
-    let object = object.ok_or_else(|| Failure::failed(format!("{WHAT}: its resource {id} has no identity")))?;
+    let object =
+        resource.extra.pointer("/identity/principalId").and_then(|v| v.as_str()?.parse::<ObjectId>().ok());
+    let object =
+        object.ok_or_else(|| Failure::failed(format!("{WHAT}: its resource {id} has no identity")))?;
     let principal = site.store.principal(tenant, object).await.attempt(WHAT)?;
     let client = principal.and_then(|p| p.client).ok_or_else(|| {
         Failure::failed(format!("{WHAT}: the identity of {id} is gone from the directory"))
@@ -207,7 +227,12 @@ async fn make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<Resource
 /// Name and version, for people: what `os-release` says, and the kernel.
 fn operating_system() -> (String, String) {
     let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux").trim_matches('"').to_owned();
+    let name = text
+        .lines()
+        .find_map(|l| l.strip_prefix("PRETTY_NAME="))
+        .unwrap_or("Linux")
+        .trim_matches('"')
+        .to_owned();
     let version = nix::sys::utsname::uname().ok().and_then(|u| u.release().to_str().map(str::to_owned));
     (name, version.unwrap_or_default())
 }
@@ -226,9 +251,14 @@ impl TokenIssuer for InProcess {
         let token = issued.map_err(|error| match &error {
             AuthorityError::UnknownResource(name) => IssueError::Refused {
                 code: "invalid_resource".to_owned(),
-                text: format!("AADSTS500011: The resource principal named {name} was not found in the tenant named {}.", self.tenant),
+                text: format!(
+                    "AADSTS500011: The resource principal named {name} was not found in the tenant named {}.",
+                    self.tenant
+                ),
             },
-            AuthorityError::UnknownClient(_) | AuthorityError::Disabled(_) => IssueError::Revoked(error.to_string()),
+            AuthorityError::UnknownClient(_) | AuthorityError::Disabled(_) => {
+                IssueError::Revoked(error.to_string())
+            }
             _ => IssueError::Unreachable(error.to_string()),
         })?;
         Ok(Token {
@@ -261,7 +291,9 @@ impl MachineFacts for Live {
                 return known().as_ref().map(|(_, facts)| Arc::clone(facts));
             }
         };
-        if let Some((_, facts)) = known().as_ref().filter(|(generation, _)| *generation == resource.generation) {
+        if let Some((_, facts)) =
+            known().as_ref().filter(|(generation, _)| *generation == resource.generation)
+        {
             return Some(Arc::clone(facts));
         }
         let facts = Arc::new(self.describe(&resource));
@@ -276,7 +308,9 @@ impl MachineFacts for Live {
 
 impl Live {
     fn describe(&self, resource: &Resource) -> Facts {
-        let text = |name: &str| resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+        };
         Facts {
             name: resource.id.name().to_owned(),
             location: resource.location.clone(),

@@ -1,7 +1,7 @@
 //! The embedded site: where it keeps things, how its parts are put together, what it listens on.
 
-pub mod data;
 pub mod compose;
+pub mod data;
 pub mod keys;
 pub mod lent;
 pub mod listen;

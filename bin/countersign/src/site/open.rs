@@ -35,13 +35,16 @@ pub async fn bytes(data: &DataDirectory, url: Option<&str>) -> Result<Arc<dyn Bl
         Some(url) => match url.strip_prefix("file://") {
             Some(path) => {
                 let path = std::path::Path::new(path);
-                std::fs::create_dir_all(path).attempt(format_args!("making the folder {}", path.display()))?;
+                std::fs::create_dir_all(path)
+                    .attempt(format_args!("making the folder {}", path.display()))?;
                 Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
             }
             None if url.starts_with("s3://") => {
                 Ok(Arc::new(S3Bytes::open(url).await.attempt("opening the blobs' bucket")?))
             }
-            None => Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///")),
+            None => {
+                Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///"))
+            }
         },
     }
 }

@@ -3,8 +3,8 @@
 use cs_ids::{ClientId, CorrelationId, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_seal::Key;
 use cs_store::{
-    Assignment, Assignments, AuditOutcome, AuditRecord, Credential, CredentialKind, Directory, Expect, Principal,
-    PrincipalKind, Resource, ResourceWrite, Resources, Site, Subscription, Tenant,
+    Assignment, Assignments, AuditOutcome, AuditRecord, Credential, CredentialKind, Directory, Expect,
+    Principal, PrincipalKind, Resource, ResourceWrite, Resources, Site, Subscription, Tenant,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, Timestamp};
@@ -167,7 +167,10 @@ impl Planter<'_> {
             expires: self.now.plus_seconds(SECRET_DAYS * 86_400),
         };
         let record = self.audit("microsoft.directory/servicePrincipals/create", "/");
-        self.store.add_principal(principal, vec![credential], record).await.attempt("creating the operator")?;
+        self.store
+            .add_principal(principal, vec![credential], record)
+            .await
+            .attempt("creating the operator")?;
         self.assign(Scope::root(), OWNER, chance).await
     }
 

@@ -73,7 +73,8 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     let seed = seed::plant(&store, &root, &data, &*clock, &*chance).await?;
     let trust = trust::open(&data, &options.names)?;
     let bundle_file = data.write("ca-bundle.pem", &trust::bundle(trust.ca.certificate_pem()), 0o644)?;
-    let leaves = Leaves::new(trust.ca, options.names.clone(), clock.clone()).attempt("preparing certificates")?;
+    let leaves =
+        Leaves::new(trust.ca, options.names.clone(), clock.clone()).attempt("preparing certificates")?;
     let tls = cs_pki::server_config(Arc::new(leaves)).attempt("preparing TLS")?;
     let (site, mut background) = compose::site(compose::Ground { store, bytes, root, clock, chance }).await?;
 
@@ -83,11 +84,13 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     let mut metadata = None;
     if options.machine {
         let challenges = challenge_directory(&data)?;
-        let made = machine::connect(&site, &seed, &address, &challenges, options.machine_name.as_deref()).await?;
+        let made =
+            machine::connect(&site, &seed, &address, &challenges, options.machine_name.as_deref()).await?;
         background.extend(made.background());
         metadata = Some((made, challenges));
     }
-    let ready = describe(&data, &options, &seed, &address, &bound, metadata.as_ref(), trust.ca_file, bundle_file)?;
+    let ready =
+        describe(&data, &options, &seed, &address, &bound, metadata.as_ref(), trust.ca_file, bundle_file)?;
     let lent = lent::Sockets::make(&data, &ready)?;
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
@@ -99,10 +102,20 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     }
     if let Some((made, _)) = metadata {
         for listener in bound.himds {
-            Listener::Tcp(listener).serve(Protocol::PlainTitleCase, made.himds(), Limits::metadata(), &shutdown);
+            Listener::Tcp(listener).serve(
+                Protocol::PlainTitleCase,
+                made.himds(),
+                Limits::metadata(),
+                &shutdown,
+            );
         }
         for listener in bound.imds {
-            Listener::Tcp(listener).serve(Protocol::PlainTitleCase, made.imds(), Limits::metadata(), &shutdown);
+            Listener::Tcp(listener).serve(
+                Protocol::PlainTitleCase,
+                made.imds(),
+                Limits::metadata(),
+                &shutdown,
+            );
         }
     }
     if options.announce {
@@ -127,7 +140,10 @@ impl Running {
         }
         self.shutdown.begin();
         if !self.shutdown.drained(DRAIN).await {
-            tracing::warn!("some requests were cut off: they took longer than {} s to finish", DRAIN.as_secs());
+            tracing::warn!(
+                "some requests were cut off: they took longer than {} s to finish",
+                DRAIN.as_secs()
+            );
         }
         self.site.flush().await;
         for task in self.background {
@@ -163,10 +179,8 @@ fn describe(
     ca_file: PathBuf,
     ca_bundle_file: PathBuf,
 ) -> Result<Ready, Failure> {
-    let hosts: String = loopback()
-        .iter()
-        .map(|ip| format!("{ip} {}\n", options.names.fixed_hosts().join(" ")))
-        .collect();
+    let hosts: String =
+        loopback().iter().map(|ip| format!("{ip} {}\n", options.names.fixed_hosts().join(" "))).collect();
     let hosts_file = data.write("hosts", hosts.as_bytes(), 0o644)?;
     let himds = bound.himds_address();
     let imds = bound.imds_address();
@@ -197,7 +211,8 @@ fn describe(
             endpoint: format!("{}{}", listen::url(himds), machine::APP_SERVICE_PATH),
             header: m.app_service_header().to_owned(),
         }),
-        challenge_directory: metadata.map_or_else(|| PathBuf::from(CHALLENGE_DIRECTORY), |(_, dir)| dir.clone()),
+        challenge_directory: metadata
+            .map_or_else(|| PathBuf::from(CHALLENGE_DIRECTORY), |(_, dir)| dir.clone()),
         machine: metadata.map(|(m, _)| Machine {
             name: m.name().to_owned(),
             resource_id: m.resource_id().to_owned(),

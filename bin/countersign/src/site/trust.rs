@@ -23,11 +23,13 @@ pub struct Trust {
 /// Opens the CA of these names, made at first use. The public cloud's names have a CA of their own, which never
 /// leaves `countersign run`.
 pub fn open(data: &DataDirectory, names: &SiteNames) -> Result<Trust, Failure> {
-    let (certificate, key) = if names.is_cloud() { ("ca-azure.pem", "ca-azure.key") } else { ("ca.pem", "ca.key") };
+    let (certificate, key) =
+        if names.is_cloud() { ("ca-azure.pem", "ca-azure.key") } else { ("ca.pem", "ca.key") };
     let stored = data.read(certificate)?.zip(data.read(key)?);
     if let Some((pem, key_pem)) = stored {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).attempt("reading the certificate authority");
-        let ca = CertificateAuthority::load(&text(pem)?, &text(key_pem)?).attempt("opening the certificate authority")?;
+        let ca = CertificateAuthority::load(&text(pem)?, &text(key_pem)?)
+            .attempt("opening the certificate authority")?;
         if ca_covers(&data.read("ca.names")?, names) {
             return Ok(Trust { ca, ca_file: data.file(certificate) });
         }

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use cs_sandbox::{AppService, CHALLENGE_DIRECTORY, ClientEnvironment, Metadata, MetadataSource, Reach, SiteFacts};
+use cs_sandbox::{
+    AppService, CHALLENGE_DIRECTORY, ClientEnvironment, Metadata, MetadataSource, Reach, SiteFacts,
+};
 
 use crate::{
     cli::{EnvArgs, EnvOutput, Source},
@@ -45,9 +47,9 @@ pub fn environment(ready: &Ready, reach: &Reach, source: Source) -> Result<Clien
     };
     let arc_possible = ready.challenge_directory == PathBuf::from(CHALLENGE_DIRECTORY);
     let service = ready.app_service.clone().map(|s| AppService { endpoint: s.endpoint, header: s.header });
-    let metadata: Metadata = source
-        .choose(arc_possible, service)
-        .ok_or_else(|| Failure::new(Kind::WrongState, "the site serves no App Service source (started with --no-machine?)"))?;
+    let metadata: Metadata = source.choose(arc_possible, service).ok_or_else(|| {
+        Failure::new(Kind::WrongState, "the site serves no App Service source (started with --no-machine?)")
+    })?;
     let az_config = ready.ca_file.parent().unwrap_or(&ready.ca_file).join("azure");
     let facts = SiteFacts {
         authority: ready.authority.clone(),

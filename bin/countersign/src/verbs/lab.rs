@@ -121,7 +121,9 @@ impl Lab {
     /// A text in a JSON answer, by pointer.
     fn text(&self, answer: &Value, pointer: &str) -> Result<String, Failure> {
         let found = answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        found.ok_or_else(|| Failure::failed(format!("step {}: the answer has no text at {pointer}", self.step)))
+        found.ok_or_else(|| {
+            Failure::failed(format!("step {}: the answer has no text at {pointer}", self.step))
+        })
     }
 
     #[expect(clippy::print_stdout, reason = "the narration is the answer of the verb")]

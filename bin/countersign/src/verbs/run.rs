@@ -5,7 +5,6 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -50,7 +49,8 @@ pub fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             None => failure,
         }
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().attempt("starting the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().attempt("starting the runtime")?;
     let code = runtime.block_on(inside(args, source, &sandbox, &scratch.0));
     drop(runtime);
     code
@@ -74,12 +74,13 @@ impl SiteSource {
             Ok(data) => return Ok(Self::Own { data: Box::new(data), names }),
             Err(failure) => failure,
         };
-        let Some(lent) = lent::find(directory).filter(|_| refused.kind == Kind::WrongState) else { return Err(refused) };
+        let Some(lent) = lent::find(directory).filter(|_| refused.kind == Kind::WrongState) else {
+            return Err(refused);
+        };
         let other_cloud = (lent.ready.suffix == "azure") != args.cloud.is_some();
-        let other_machine = args
-            .machine
-            .as_ref()
-            .is_some_and(|wanted| lent.ready.machine.as_ref().is_none_or(|m| !m.name.eq_ignore_ascii_case(wanted)));
+        let other_machine = args.machine.as_ref().is_some_and(|wanted| {
+            lent.ready.machine.as_ref().is_none_or(|m| !m.name.eq_ignore_ascii_case(wanted))
+        });
         if other_cloud || other_machine {
             return Err(refused.hint("the site that runs there has other names or another machine: stop it, or name another directory with --data DIR"));
         }
@@ -119,7 +120,12 @@ impl SiteSource {
     }
 }
 
-async fn inside(args: RunArgs, source: SiteSource, sandbox: &Sandbox, scratch: &Path) -> Result<ExitCode, Failure> {
+async fn inside(
+    args: RunArgs,
+    source: SiteSource,
+    sandbox: &Sandbox,
+    scratch: &Path,
+) -> Result<ExitCode, Failure> {
     let names = source.names();
     let zone = if names.is_cloud() { Zone::new().azure() } else { Zone::new().under(names.suffix()) };
     let answerer = dns::Answerer::bind(zone).await.attempt("answering names inside")?;
@@ -133,7 +139,8 @@ async fn inside(args: RunArgs, source: SiteSource, sandbox: &Sandbox, scratch: &
         Setting::set("COUNTERSIGN_READY_FILE", &ready_file.to_string_lossy()),
         Setting::set("COUNTERSIGN_INSIDE_RUN", "1"),
     ];
-    let (program, arguments) = args.command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "no command"))?;
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "no command"))?;
     let outcome = Errand::new(program, arguments)
         .with(environment.settings())
         .with(&own)
@@ -191,7 +198,9 @@ impl Served {
     /// What the site is like from inside.
     fn ready(&self) -> Ready {
         match self {
-            Self::Own(running) => running.as_ref().map(|r| r.ready().clone()).unwrap_or_else(|| unreachable!("started")),
+            Self::Own(running) => {
+                running.as_ref().map(|r| r.ready().clone()).unwrap_or_else(|| unreachable!("started"))
+            }
             Self::Lent { lent, .. } => lent.as_seen_inside(HTTPS, Path::new(CHALLENGE_DIRECTORY)),
         }
     }
@@ -206,7 +215,9 @@ impl Served {
 }
 
 async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
-    TcpListener::bind((address, port)).await.attempt(format_args!("listening on {address} port {port} inside"))
+    TcpListener::bind((address, port))
+        .await
+        .attempt(format_args!("listening on {address} port {port} inside"))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,6 +1,6 @@
 //! `countersign up`: an embedded site in the foreground.
 
-use std::{net::IpAddr, process::ExitCode};
+use std::process::ExitCode;
 
 use cs_names::SiteNames;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +16,8 @@ use crate::{
 };
 
 pub async fn up(args: UpArgs) -> Result<ExitCode, Failure> {
-    let names = SiteNames::under(&args.suffix).map_err(|e| Failure::new(Kind::Usage, format!("--suffix: {e}")))?;
+    let names =
+        SiteNames::under(&args.suffix).map_err(|e| Failure::new(Kind::Usage, format!("--suffix: {e}")))?;
     // Heard from here on, so that a signal during the start ends it cleanly too.
     let mut interrupt = signal(SignalKind::interrupt()).attempt("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).attempt("listening for signals")?;
@@ -73,9 +74,4 @@ fn tell(ready: &Ready, output: Output) {
     let data = ready.ca_file.parent().map(|d| d.display().to_string()).unwrap_or_default();
     println!("\nPoint clients at it:   eval \"$(countersign env --data '{data}')\"");
     println!("Or run one inside:     countersign run --data '{data}' -- az login --identity");
-}
-
-/// Whether an address is one of this host's: only then can IMDS be served where clients look for it.
-pub fn on_this_host(address: IpAddr) -> bool {
-    std::net::TcpListener::bind((address, 0)).is_ok()
 }

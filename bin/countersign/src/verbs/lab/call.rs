@@ -119,7 +119,11 @@ mod tests {
     fn tokens_are_shown_as_variables() {
         let call = Call::get("https://x/").bearer("eyJ.secret.sig", "$TOKEN");
         assert_eq!(call.as_typed(), "curl -s -H \"Authorization: Bearer $TOKEN\" \"https://x/\"");
-        let answer = call.answered(200, reqwest::header::HeaderMap::new(), br#"{"access_token":"eyJ.other"}"#.to_vec());
+        let answer = call.answered(
+            200,
+            reqwest::header::HeaderMap::new(),
+            br#"{"access_token":"eyJ.other"}"#.to_vec(),
+        );
         assert_eq!(answer.told(), r#"200 {"access_token":"…"}"#);
     }
 }

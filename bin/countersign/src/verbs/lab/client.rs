@@ -48,7 +48,10 @@ impl Client {
             request = request.header(*name, value);
         }
         let unreachable = |error: reqwest::Error| {
-            Failure::new(Kind::Unreachable, format!("asking {}: {error}: {:?}", call.url, std::error::Error::source(&error)))
+            Failure::new(
+                Kind::Unreachable,
+                format!("asking {}: {error}: {:?}", call.url, std::error::Error::source(&error)),
+            )
         };
         let response = request.send().await.map_err(unreachable)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

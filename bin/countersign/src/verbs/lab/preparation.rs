@@ -15,8 +15,10 @@ const GROUP: &str = "arc-lab";
 impl Lab {
     pub(super) async fn prepare(&mut self) -> Result<(), Failure> {
         self.say("\n--- An administrator prepares (az CLI sends the same requests)");
-        let secret = std::fs::read_to_string(&self.ready.operator.client_secret_file).attempt("reading the operator's secret")?;
-        self.operator = self.operator_token(secret.trim(), &format!("{}.default", self.ready.resource_manager)).await?;
+        let secret = std::fs::read_to_string(&self.ready.operator.client_secret_file)
+            .attempt("reading the operator's secret")?;
+        self.operator =
+            self.operator_token(secret.trim(), &format!("{}.default", self.ready.resource_manager)).await?;
         self.group_and_account().await?;
         self.vault_and_secret(secret.trim()).await?;
         self.machine_and_rights().await
@@ -38,7 +40,8 @@ impl Lab {
     }
 
     fn manage(&self, method: Method, path: &str, version: &str) -> Call {
-        let url = format!("{}{path}?api-version={version}", self.ready.resource_manager.trim_end_matches('/'));
+        let url =
+            format!("{}{path}?api-version={version}", self.ready.resource_manager.trim_end_matches('/'));
         Call::new(method, url).bearer(&self.operator, "$OPERATOR_TOKEN")
     }
 
@@ -55,7 +58,8 @@ impl Lab {
     }
 
     async fn group_and_account(&mut self) -> Result<(), Failure> {
-        let call = self.manage(Method::PUT, &self.group_path(), "2024-11-01").json(&json!({"location": "local"}));
+        let call =
+            self.manage(Method::PUT, &self.group_path(), "2024-11-01").json(&json!({"location": "local"}));
         self.step("az group create", call, 201).await?;
         let call = self.manage(Method::PUT, &self.account_path(), "2025-08-01").json(&json!({
             "location": "local", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": {}
@@ -103,7 +107,12 @@ impl Lab {
         let call = self.manage(Method::PUT, &self.vault_path(), "2026-02-01").json(&body);
         self.step("az keyvault set-policy --secret-permissions get list", call, 200).await?;
         let account = self.account_path();
-        self.assign("az role assignment create --role \"Storage Blob Data Contributor\"", &account, BLOB_CONTRIBUTOR).await?;
+        self.assign(
+            "az role assignment create --role \"Storage Blob Data Contributor\"",
+            &account,
+            BLOB_CONTRIBUTOR,
+        )
+        .await?;
         let path = format!("{}/providers/Microsoft.Resources/tags/default", machine.resource_id);
         let call = self
             .manage(Method::PATCH, &path, "2024-11-01")
