@@ -42,8 +42,8 @@ const ROOMS: &[Room] = &[
     Room { folder: "xtask", may_use: &[], must_not_know: HTTP },
 ];
 
-/// Tests may also lean on these: a test of a surface wants a real store below its parts.
-const TESTS_MAY_ALSO_USE: &[&str] = &["support/"];
+/// Tests may also stand on these: a part is tested on a real store, a surface with the test kit around it.
+const TESTS_MAY_ALSO_USE: &[&str] = &["support/", "store/"];
 
 /// A crate of the workspace and the arrows that leave it.
 pub struct Member {
@@ -163,6 +163,15 @@ mod tests {
     fn a_part_sees_the_traits_of_the_store_but_not_its_sql() {
         assert_eq!(violations(&town(&["cs-store-sql"], &[])), ["part/vault must not use store/store-sql"]);
         assert_eq!(violations(&town(&["rusqlite"], &[])), ["part/vault must not know the crate rusqlite"]);
+    }
+
+    #[test]
+    fn a_test_may_stand_on_a_real_store() {
+        assert_eq!(violations(&town(&["dev:cs-store-sql"], &[])), Vec::<String>::new());
+        assert_eq!(
+            violations(&town(&[], &["dev:cs-vault"])),
+            ["core/ids must not use part/vault (in its tests)"]
+        );
     }
 
     #[test]
