@@ -160,8 +160,12 @@ pub fn principal_of(machine: &Resource) -> Option<ObjectId> {
     machine.extra.get("identity")?.get("principalId")?.as_str()?.parse().ok()
 }
 
+/// `clientId` is ours: the agent signs its assertions in this name. Clients of the original ignore it.
 fn identity_of(p: &Principal) -> Value {
-    json!({"principalId": p.object.to_string(), "tenantId": p.tenant.to_string(), "type": "SystemAssigned"})
+    json!({
+        "principalId": p.object.to_string(), "tenantId": p.tenant.to_string(), "type": "SystemAssigned",
+        "clientId": p.client.map(|c| c.to_string()).unwrap_or_default()
+    })
 }
 
 /// Reads `properties.clientPublicKey`. The key is written anew from its coordinates, so that one key has one

@@ -182,7 +182,7 @@ async fn make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<Resource
         kind: "Microsoft.HybridCompute/machines".to_owned(),
         location: seed::LOCATION.to_owned(),
         tags: Vec::new(),
-        extra: json!({"identity": {"type": "SystemAssigned", "principalId": object, "tenantId": tenant}}),
+        extra: json!({"identity": {"type": "SystemAssigned", "principalId": object, "tenantId": tenant, "clientId": client}}),
         properties: json!({
             "provisioningState": "Succeeded", "status": "Connected", "lastStatusChange": now.iso7(),
             "vmId": site.chance.uuid().to_string(), "displayName": id.name(), "machineFqdn": id.name(),

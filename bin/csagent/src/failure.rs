@@ -1,0 +1,84 @@
+//! How a verb fails: one line, where we know what helps a second one, and the documented exit code.
+
+use std::process::ExitCode;
+
+/// Exit codes of contract.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Failed = 1,
+    Usage = 2,
+    WrongState = 3,
+    Unreachable = 4,
+    Refused = 5,
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub kind: Kind,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[expect(clippy::print_stderr, reason = "the contract's error lines")]
+    pub fn report(&self) -> ExitCode {
+        eprintln!("csagent: error: {}", cs_telemetry::one_line(&self.message));
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(self.kind as u8)
+    }
+}
+
+/// Adds what was attempted to an error from below.
+pub trait Attempt<T> {
+    fn attempt(self, what: impl std::fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T, E: std::error::Error> Attempt<T> for Result<T, E> {
+    fn attempt(self, what: impl std::fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| {
+            let mut message = format!("{what}: {error}");
+            let mut cause = error.source();
+            while let Some(next) = cause {
+                let text = next.to_string();
+                if !message.contains(&text) {
+                    message = format!("{message}: {text}");
+                }
+                cause = next.source();
+            }
+            Failure::failed(message)
+        })
+    }
+}
+
+/// Help and version are answers, not errors; wrong usage is one line and a hint.
+#[expect(clippy::print_stdout, reason = "help goes to standard output")]
+pub fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            print!("{}", error.render());
+            ExitCode::SUCCESS
+        }
+        _ => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
+            Failure::new(Kind::Usage, first).hint("csagent --help shows the commands").report()
+        }
+    }
+}
