@@ -1,0 +1,166 @@
+//! Documents and replies as clients read them.
+
+use cs_broker::IssueError;
+use cs_metadata::Service::{Himds, Imds};
+
+use crate::world::{TOKEN, World, system, user_assigned};
+
+#[tokio::test]
+async fn the_token_reply_is_all_strings_in_order() {
+    let world = World::new();
+    let reply = world.token(TOKEN).await;
+    assert_eq!(reply.status, 200);
+    let (client, token) =
+        (system().client, format!("token of {} for https://vault.azure.net", system().client));
+    assert_eq!(
+        reply.text,
+        format!(
+            "{{\"access_token\":\"{token}\",\"client_id\":\"{client}\",\"expires_in\":\"86400\",\"expires_on\":\"1800086400\",\
+             \"ext_expires_in\":\"86400\",\"not_before\":\"1799999700\",\"resource\":\"https://vault.azure.net\",\"token_type\":\"Bearer\"}}"
+        )
+    );
+    assert_eq!(reply.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn the_first_step_is_a_challenge_always_and_a_cached_token_costs_no_request() {
+    let world = World::new();
+    world.token(TOKEN).await;
+    world.token(TOKEN).await;
+    assert_eq!(world.issuer.asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(world.get(Himds, TOKEN).await.status, 401);
+}
+
+#[tokio::test]
+async fn imds_answers_in_one_step_and_echoes_the_selector() {
+    let world = World::new();
+    let base =
+        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com/";
+    assert_eq!(world.get(Imds, base).await.json()["resource"], "https://management.azure.com/");
+    let u = user_assigned();
+    for (selector, member, value) in [
+        (format!("client_id={}", u.client), "client_id", u.client.to_string()),
+        (format!("object_id={}", u.object), "object_id", u.object.to_string()),
+        (format!("msi_res_id={}", u.resource), "msi_res_id", u.resource.clone()),
+        (format!("mi_res_id={}", u.resource.to_uppercase()), "msi_res_id", u.resource.to_uppercase()),
+    ] {
+        let reply = world.get(Imds, &format!("{base}&{selector}")).await;
+        assert_eq!(reply.json()[member], value, "{}", reply.text);
+        assert_eq!(reply.json()["client_id"], u.client.to_string());
+    }
+}
+
+#[tokio::test]
+async fn the_instance_document_of_each_service() {
+    let world = World::new();
+    let himds = world.get(Himds, "/metadata/instance?api-version=2020-06-01").await;
+    assert!(
+        himds
+            .text
+            .starts_with(r#"{"compute":{"azEnvironment":"AzurePublicCloud","isHostCompatibilityLayerVm":"""#)
+    );
+    assert!(himds.text.contains(&format!(r#""resourceId":"{}""#, system().resource)));
+    assert!(
+        himds.text.contains(r#""osType":"linux""#)
+            && himds.text.contains(r#""tags":"scenario:Managed Identity;a:b""#)
+    );
+    assert!(himds.text.ends_with(r#""network":{}}"#));
+    let imds = world.get(Imds, "/metadata/instance?api-version=2021-02-01").await.json();
+    assert_eq!(
+        (&imds["compute"]["osType"], &imds["network"]["interface"]),
+        (&"Linux".into(), &serde_json::json!([]))
+    );
+}
+
+#[tokio::test]
+async fn parts_of_the_document() {
+    let world = World::new();
+    let at = |path: &str, format: &str| format!("/metadata/instance/{path}?api-version=2021-02-01{format}");
+    for (path, format, status, text) in [
+        ("compute/osType", "&format=text", 200, "Linux"),
+        ("COMPUTE/ostype/", "&format=text", 200, "Linux"),
+        ("compute/tagsList/1/name", "&format=text", 200, "a"),
+        ("", "&format=text", 200, "compute/\nnetwork/"),
+        ("compute/tagsList", "&format=text", 200, "0/\n1/"),
+        ("compute/offer", "&format=text", 200, ""),
+        ("compute/osType", "", 400, r#"{"error":"Bad request. Use format=text for a leaf node"}"#),
+        ("compute/nothing", "", 404, r#"{"error":"Not found"}"#),
+        ("compute/tagsList/9", "", 404, r#"{"error":"Not found"}"#),
+        ("compute/plan", "", 200, r#"{"name":"","product":"","publisher":""}"#),
+    ] {
+        let reply = world.get(Imds, &at(path, format)).await;
+        assert_eq!((reply.status, reply.text.as_str()), (status, text), "{path}{format}");
+    }
+}
+
+#[tokio::test]
+async fn imds_siblings_and_what_is_not_there() {
+    let world = World::new();
+    assert!(world.get(Imds, "/metadata/versions").await.json()["apiVersions"].as_array().unwrap().len() > 20);
+    assert_eq!(
+        world.get(Imds, "/metadata/identity/info?api-version=2018-02-01").await.text,
+        r#"{"tenantId":"tenant-1"}"#
+    );
+    let events = world.get(Imds, "/metadata/scheduledevents?api-version=2020-07-01").await;
+    assert_eq!(events.text, r#"{"DocumentIncarnation":1,"Events":[]}"#);
+    for path in [
+        "/metadata/loadbalancer?api-version=2020-10-01",
+        "/metadata/identity/getplatformmetadata?cred-api-version=2.0",
+        "/metadata/identity/issuecredential",
+        "/metadata/identity/credential",
+        "/",
+        "/metadata",
+    ] {
+        assert_eq!(world.get(Imds, path).await.status, 404, "{path}");
+        assert_eq!(world.send(Imds, "GET", "/metadata/identity/getplatformmetadata", &[]).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn versions_that_are_missing_or_unknown() {
+    let world = World::new();
+    let reply = world.get(Imds, "/metadata/instance").await;
+    assert_eq!((reply.status, reply.json()["newest-versions"][0].as_str()), (400, Some("2021-12-13")));
+    assert_eq!(world.get(Imds, "/metadata/instance?api-version=2018-02-02").await.status, 400);
+    let himds = world.get(Himds, "/metadata/instance?api-version=1").await;
+    assert!(
+        himds.json()["error_description"].as_str().unwrap().contains("Supported are 2019-11-01 2020-06-01")
+    );
+    assert_eq!(world.get(Himds, &TOKEN.replace("2019-11-01", "2031-01-01")).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_the_site_says_reaches_the_program() {
+    let world = World::new();
+    *world.issuer.fails.lock().unwrap() =
+        Some(IssueError::Refused { code: "500011".into(), text: "AADSTS500011: no".into() });
+    let refused = world.token(TOKEN).await;
+    assert_eq!(
+        (refused.status, refused.json()["error_description"].as_str()),
+        (400, Some("AADSTS500011: no"))
+    );
+    *world.issuer.fails.lock().unwrap() = Some(IssueError::Unreachable("down".into()));
+    let away = world.token(TOKEN).await;
+    assert_eq!((away.status, away.headers["retry-after"].to_str().unwrap()), (503, "5"));
+}
+
+#[tokio::test]
+async fn the_app_service_source_wants_its_header() {
+    let world = World::new();
+    let target = "/appservice/token?api-version=2019-08-01&resource=https://vault.azure.net";
+    let good = world.send(Himds, "GET", target, &[("X-IDENTITY-HEADER", "the-header")]).await;
+    assert_eq!((good.status, good.json()["expires_on"].as_str()), (200, Some("1800086400")));
+    for headers in [&[][..], &[("X-IDENTITY-HEADER", "other")], &[("Metadata", "true")]] {
+        assert_eq!(world.send(Himds, "GET", target, headers).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn probes_get_their_400() {
+    let world = World::new();
+    for target in ["/metadata/identity/oauth2/token", TOKEN, "/metadata/identity/oauth2/token/"] {
+        let reply = world.send(Imds, "GET", target, &[]).await;
+        assert_eq!(reply.status, 400);
+        assert!(!reply.text.contains("Identity not found") && !reply.text.contains("unreachable"));
+    }
+}
