@@ -48,8 +48,8 @@ impl Manager {
         id.name().parse::<MachineName>()?;
         let key = public_key(&new.properties)?;
         let wanted = input::location(new.location.as_deref())?;
-        let group = self.group_of(op, id).await?;
-        let identity = self.identity(op, &group, id, key.as_ref());
+        let id = &self.in_group(op, id).await?;
+        let identity = self.identity(op, id, key.as_ref());
         let given = input::without_read_only(new.properties, READ_ONLY);
         if let Some(tags) = &new.tags {
             tags::check(tags, tags::NAME_MAX_CHARS)?;
@@ -57,7 +57,7 @@ impl Manager {
         let companions = Companions { principal: Some(identity.clone()), host: None };
         self.write(op, allowed, (id, MACHINES), companions, |known| {
             let mut extra = input::extra(new.extra.clone());
-            let old = known.map(|k| Shape::of(k)).unwrap_or(Shape {
+            let old = known.map(Shape::of).unwrap_or(Shape {
                 location: String::new(),
                 tags: Vec::new(),
                 extra: Map::new(),
@@ -116,26 +116,17 @@ impl Manager {
             .await?)
     }
 
-    fn identity(&self, op: &Operation, group: &Resource, id: &ResourceId, key: Option<&Jwk>) -> NewPrincipal {
+    fn identity(&self, op: &Operation, id: &ResourceId, key: Option<&Jwk>) -> NewPrincipal {
         let client = ClientId::new(self.at.chance.uuid());
         let tenant = op.caller.tenant;
-        // The group's name as its creator wrote it: the id becomes `xms_mirid` of tokens.
-        let (subscription, name) = (id.subscription(), id.name());
-        let resource = ResourceId::of_resource(
-            subscription,
-            group.id.name(),
-            "Microsoft.HybridCompute",
-            "machines",
-            name,
-        );
         let principal = Principal {
             tenant,
             object: ObjectId::new(self.at.chance.uuid()),
             kind: PrincipalKind::MachineIdentity,
             client: Some(client),
-            display_name: name.to_owned(),
+            display_name: id.name().to_owned(),
             enabled: true,
-            resource: Some(resource.to_string()),
+            resource: Some(id.to_string()),
             directory_admin: false,
             created: op.started,
             deleted: false,

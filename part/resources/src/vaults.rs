@@ -50,7 +50,7 @@ impl Manager {
         if recover && self.recover_vault(op, allowed, id).await? {
             return Ok((self.existing(op, id).await?, false));
         }
-        self.group_of(op, id).await?;
+        let id = &self.in_group(op, id).await?;
         let wanted = input::location(new.location.as_deref())?;
         let new_tags = new.tags.unwrap_or_default();
         tags::check(&new_tags, tags::NAME_MAX_CHARS)?;

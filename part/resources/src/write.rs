@@ -126,6 +126,17 @@ impl Manager {
         found.ok_or_else(|| ResourceError::NoGroup(name.to_owned()))
     }
 
+    /// The id with the group's name as its creator wrote it, so that one resource prints one id.
+    pub(crate) async fn in_group(
+        &self,
+        op: &Operation,
+        id: &ResourceId,
+    ) -> Result<ResourceId, ResourceError> {
+        let group = self.group_of(op, id).await?;
+        let (namespace, kind) = id.kind().and_then(|k| k.as_str().split_once('/')).unwrap_or_default();
+        Ok(ResourceId::of_resource(id.subscription(), group.id.name(), namespace, kind, id.name()))
+    }
+
     /// Whether it is there.
     pub async fn is_there(&self, op: &Operation, id: &ResourceId) -> Result<bool, ResourceError> {
         Ok(self.at.resources.resource(op.caller.tenant, id.clone()).await?.is_some())

@@ -1,1 +1,174 @@
-//! cs-arm
+//! Azure Resource Manager's HTTP (arm.md).
+//!
+//! A request's way: its token is checked ([`Arm::serve`]); the table of its type finds the door (`types/`, one file a
+//! type, each a table and its handlers); [`authorise`] asks for the action the row names at the scope the row's path
+//! spells, and only then does the handler run, with the proof in its [`call::Call`]. So whoever may not read a
+//! resource learns nothing about it, not even whether it exists.
+
+mod answer;
+mod authorise;
+mod call;
+mod doors;
+mod failure;
+mod place;
+mod resources_filter;
+mod types;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cs_access::Access;
+use cs_audit::Audit;
+use cs_authority::{KnownResource, TokenCheck};
+use cs_ids::{CorrelationId, SubscriptionId};
+use cs_rbac::{Caller, Operation};
+use cs_resources::Manager;
+use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
+use cs_wire_arm::headers;
+use http::{HeaderMap, Method};
+
+pub use doors::doors;
+
+use crate::{call::Call, doors::Way, failure::Failure};
+
+/// Larger bodies are refused unread; the largest real one, a vault with 1,024 policies, is about 0.5 MiB.
+const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the surface stands on.
+pub struct Parts {
+    pub manager: Arc<Manager>,
+    pub access: Arc<Access>,
+    pub audit: Arc<Audit>,
+    pub tokens: Arc<dyn TokenCheck>,
+}
+
+/// The surface at `management.` + suffix.
+pub struct Arm {
+    parts: Arc<Parts>,
+    doors: doors::Tables,
+}
+
+impl Arm {
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), doors: doors::Tables::new() }
+    }
+}
+
+#[async_trait]
+impl Surface for Arm {
+    async fn serve(&self, request: Request, context: Context) -> Response {
+        let (correlation, client_request_id) = {
+            let sent = |name: &str| single(request.headers(), name).ok().flatten().map(str::to_owned);
+            let correlation = sent(headers::CORRELATION_ID)
+                .and_then(|id| id.parse().ok())
+                .unwrap_or_else(|| CorrelationId::from(context.request_id));
+            (correlation, sent(headers::CLIENT_REQUEST_ID).filter(|id| id.len() <= 256))
+        };
+        let trail = answer::Trail::of(&request, &context, correlation, client_request_id.clone());
+        let outcome = self.answer(request, &context, correlation, client_request_id).await;
+        trail.finish(outcome.unwrap_or_else(|failure| failure.answer(&context)))
+    }
+}
+
+impl Arm {
+    async fn answer(
+        &self,
+        request: Request,
+        context: &Context,
+        correlation: CorrelationId,
+        client_request_id: Option<String>,
+    ) -> Result<Response, Failure> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let query = Query::parse(head.uri.query()).map_err(|_| Failure::bad_uri())?;
+        if types::cloud::is_metadata(&head.method, &path) {
+            return Ok(types::cloud::endpoints(&query, &context.address));
+        }
+        let caller = self.caller(&head.headers, &path, context).await?;
+        check_query(&query)?;
+        check_path(&path)?;
+        let method = head.method;
+        let way = self.doors.find(method.as_str(), &path, &query)?;
+        let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
+        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        self.enter(op, way, (method, path, query, body), context).await
+    }
+
+    async fn enter(
+        &self,
+        op: Operation,
+        way: Way,
+        (method, path, query, body): (Method, String, Query, bytes::Bytes),
+        context: &Context,
+    ) -> Result<Response, Failure> {
+        let scope = place::scope_of(way.door.path, &way.params)?;
+        let parts = Arc::clone(&self.parts);
+        let address = context.address.clone();
+        let mut call =
+            Call { parts, op, params: way.params, query, body, path, address, scope, allowed: None };
+        call.check_subscription().await?;
+        authorise::authorise(&mut call, way.door).await?;
+        let response = (way.door.op.run)(&call).await?;
+        if method == Method::GET || method == Method::HEAD {
+            call.record_read()?;
+        }
+        Ok(response)
+    }
+
+    /// Who asks. Without a good token the answer says where to get one: at the tenant of the subscription in the
+    /// path, where there is one (arm.md 2.2).
+    async fn caller(&self, headers: &HeaderMap, path: &str, context: &Context) -> Result<Caller, Failure> {
+        let refusal = match bearer(headers) {
+            Bearer::Token(token) => {
+                let audiences = KnownResource::Arm.audiences(&context.address);
+                match self.parts.tokens.check(token, &audiences) {
+                    Ok(caller) => return Ok(caller),
+                    Err(refusal) => Failure::token(refusal, &audiences, context.started),
+                }
+            }
+            Bearer::Absent => Failure::no_token(),
+            Bearer::Malformed | Bearer::Other(..) => Failure::bad_token(),
+        };
+        let tenant = match subscription_in(path) {
+            Some(id) => self.parts.manager.tenant_of(id).await?,
+            None => None,
+        };
+        Err(refusal.at_tenant(tenant))
+    }
+}
+
+/// `api-version` is required; its value may be any date (arm.md 1.1). A doubled parameter could be read two ways.
+fn check_query(query: &Query) -> Result<(), Failure> {
+    if query.has_duplicates() {
+        return Err(Failure::bad_uri());
+    }
+    let version = query.get("api-version").filter(|v| !v.is_empty()).ok_or_else(Failure::no_api_version)?;
+    let date = version.get(..10).unwrap_or_default();
+    let dated = date.bytes().enumerate().all(|(at, b)| match at {
+        4 | 7 => b == b'-',
+        _ => b.is_ascii_digit(),
+    });
+    let rest = version.get(10..).unwrap_or_default();
+    let suffix = rest.is_empty()
+        || rest.len() > 1
+            && rest.starts_with('-')
+            && rest[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    if date.len() == 10 && dated && suffix && rest.len() <= 32 {
+        Ok(())
+    } else {
+        Err(Failure::bad_api_version(version))
+    }
+}
+
+/// Encoded separators would let two readers of one path see two resources (D01).
+fn check_path(path: &str) -> Result<(), Failure> {
+    let lower = path.to_ascii_lowercase();
+    let odd = ["%2f", "%5c", "%00", "%25", "\\"].iter().any(|bad| lower.contains(bad));
+    if odd { Err(Failure::bad_uri()) } else { Ok(()) }
+}
+
+fn subscription_in(path: &str) -> Option<SubscriptionId> {
+    let mut segments = path.split('/').filter(|s| !s.is_empty());
+    segments.next().filter(|s| s.eq_ignore_ascii_case("subscriptions"))?;
+    segments.next()?.parse().ok()
+}

@@ -1,1 +1,29 @@
-//! cs-wire-arm
+//! Wire types of Azure Resource Manager and Microsoft Graph, as `protocol/arm.md` and `rbac.md` describe them.
+//! <https://learn.microsoft.com/rest/api/resources/>, <https://learn.microsoft.com/graph/api/overview>
+
+mod authorization;
+mod cloud;
+mod error;
+mod filter;
+pub mod graph;
+pub mod headers;
+mod list;
+mod provider;
+mod resource;
+mod subscription;
+mod tags;
+mod vault;
+
+pub use authorization::{
+    RoleAssignment, RoleAssignmentBody, RoleAssignmentProperties, RoleDefinition, RoleDefinitionProperties,
+    RolePermission,
+};
+pub use cloud::{Authentication, Cloud, OldAuthentication, OldCloud, Suffixes};
+pub use error::{ErrorBody, ErrorEnvelope};
+pub use filter::{BadFilter, Filter};
+pub use list::{Count, List};
+pub use provider::{Provider, ProviderType};
+pub use resource::{BadBody, ResourceBody, SystemData, tag_map};
+pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
+pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
+pub use vault::{DeletedVault, DeletedVaultProperties, NameAvailability, NameQuestion};

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use cs_access::Access;
+use cs_arm::{Arm, Parts};
 use cs_audit::Audit;
 use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
 use cs_blob::{BlobParts, Blobs};
@@ -11,6 +12,7 @@ use cs_blob_http::BlobHttp;
 use cs_bytes::BlobBytes;
 use cs_ids::{ObjectId, TenantId};
 use cs_names::SiteNames;
+use cs_resources::{DataKeys, Manager};
 use cs_seal::Key;
 use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
 use cs_store::{AuditRecord, Site as _, StoreError};
@@ -44,6 +46,7 @@ pub struct Site {
     audit: Arc<Audit>,
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
+    manager: Arc<Manager>,
 }
 
 /// How often other replicas' signing keys are looked for: an emergency revocation is seen within a second (B33).
@@ -87,7 +90,15 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
-    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs };
+    let manager = Arc::new(Manager::new(cs_resources::Ground {
+        resources: Arc::clone(&store) as _,
+        assignments: Arc::clone(&store) as _,
+        directory: Arc::clone(&store) as _,
+        keys: Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) }),
+        clock: Arc::clone(&clock),
+        chance: Arc::clone(&chance),
+    }));
+    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager };
     let background = site.background();
     Ok((site, background))
 }
@@ -102,7 +113,12 @@ impl Site {
             clock: clock(),
             chance: Arc::clone(&self.chance),
             login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
-            management: Arc::new(NoConsole),
+            management: Arc::new(Arm::new(Parts {
+                manager: Arc::clone(&self.manager),
+                access: Arc::clone(&self.access),
+                audit: Arc::clone(&self.audit),
+                tokens: tokens(),
+            })),
             graph: Arc::new(NoConsole),
             console: Arc::new(NoConsole),
             vault: Arc::new(VaultHttp::new(
@@ -178,6 +194,22 @@ impl SignIns for Queued {
         if let Err(error) = self.0.soon(record) {
             tracing::error!(%error, "a sign-in could not be recorded");
         }
+    }
+}
+
+/// New data keys for vaults and accounts.
+struct Wrapping {
+    tenant_keys: HashMap<TenantId, Arc<Key>>,
+    chance: Arc<dyn Chance>,
+}
+
+#[async_trait]
+impl DataKeys for Wrapping {
+    async fn new_wrapped_key(&self, tenant: TenantId) -> Result<Vec<u8>, StoreError> {
+        let missing =
+            || StoreError::Damaged { what: "tenant key", cause: format!("tenant {tenant} has none") };
+        let key = self.tenant_keys.get(&tenant).ok_or_else(missing)?;
+        Ok(key.wrap(&data_key_place(tenant), &Key::draw(&*self.chance), &*self.chance))
     }
 }
 

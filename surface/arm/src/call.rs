@@ -1,0 +1,130 @@
+//! One request on its way to a handler.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use cs_audit::AuditRecord;
+use cs_ids::{ResourceId, Scope, SubscriptionId};
+use cs_names::Address;
+use cs_rbac::{Allowed, Operation};
+use cs_resources::{Input, Manager, Patch};
+use cs_serve::{Params, Query, Response};
+use cs_wire_arm::ResourceBody;
+use serde::de::DeserializeOwned;
+
+use crate::{Parts, failure::Failure};
+
+pub(crate) type Answer = Result<Response, Failure>;
+
+/// What runs behind a door.
+pub(crate) type Handler = for<'c> fn(&'c Call) -> Pin<Box<dyn Future<Output = Answer> + Send + 'c>>;
+
+pub(crate) struct Call {
+    pub parts: Arc<Parts>,
+    pub op: Operation,
+    pub params: Params,
+    pub query: Query,
+    pub body: Bytes,
+    /// As received.
+    pub path: String,
+    pub address: Address,
+    /// What the path is about, and where authorisation was asked for.
+    pub scope: Scope,
+    /// The proof, for doors that name an action.
+    pub allowed: Option<Allowed>,
+}
+
+impl Call {
+    pub fn manager(&self) -> &Manager {
+        &self.parts.manager
+    }
+
+    /// The proof that the door's action is allowed.
+    pub fn allowed(&self) -> Result<&Allowed, Failure> {
+        self.allowed.as_ref().ok_or_else(|| Failure::internal("a door without an action asks for a proof"))
+    }
+
+    /// The subscription, group or resource the path names.
+    pub fn id(&self) -> Result<ResourceId, Failure> {
+        ResourceId::parse(self.scope.as_str()).map_err(|_| Failure::bad_uri())
+    }
+
+    /// The path of the list this call asked for, as it is written in `nextLink`.
+    pub fn list_path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn subscription(&self) -> Result<SubscriptionId, Failure> {
+        Ok(self.id()?.subscription())
+    }
+
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body)
+            .map_err(|e| Failure::bad_body(format!("The request content was invalid: {e}.")))
+    }
+
+    pub fn input(&self) -> Result<Input, Failure> {
+        let body = ResourceBody::parse(&self.body)?;
+        Ok(Input {
+            tags: body.tags()?,
+            location: body.location,
+            extra: body.rest,
+            properties: body.properties.unwrap_or_default(),
+        })
+    }
+
+    pub fn patch(&self) -> Result<Patch, Failure> {
+        let Input { tags, extra, properties, .. } = self.input()?;
+        Ok(Patch { tags, extra, properties })
+    }
+
+    /// What a subscription in the path must be: one of the caller's tenant.
+    pub async fn check_subscription(&self) -> Result<(), Failure> {
+        let mut segments = self.scope.as_str().split('/').skip(1);
+        if !segments.next().is_some_and(|s| s.eq_ignore_ascii_case("subscriptions")) {
+            return Ok(());
+        }
+        let text = segments.next().unwrap_or_default();
+        let id: SubscriptionId = text.parse().map_err(|_| Failure::bad_subscription(text))?;
+        match self.manager().tenant_of(id).await? {
+            None => Err(Failure::no_subscription(id)),
+            Some(tenant) if tenant != self.op.caller.tenant => {
+                Err(Failure::other_tenant(&self.op.caller.issuer, tenant, &self.address))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether the caller may do something else as well.
+    pub fn may(&self, action: &str, scope: &Scope) -> Result<Option<Allowed>, Failure> {
+        match self.parts.access.require_action(&self.op, action, scope) {
+            Ok(allowed) => Ok(Some(allowed)),
+            Err(cs_access::Refusal::Denied(_)) => Ok(None),
+            Err(cs_access::Refusal::Unconfirmed) => Err(Failure::busy()),
+        }
+    }
+
+    pub fn is_visible(&self, scope: &Scope) -> Result<bool, Failure> {
+        self.parts.access.is_visible(&self.op, scope).map_err(|_| Failure::busy())
+    }
+
+    /// After a write that changes principals or assignments: nobody is answered from what was true before.
+    pub async fn refresh(&self) -> Result<(), Failure> {
+        Ok(self
+            .parts
+            .access
+            .refresh(self.op.caller.tenant)
+            .await
+            .map_err(cs_resources::ResourceError::from)?)
+    }
+
+    /// Plain reads go to the audit log in groups.
+    pub fn record_read(&self) -> Result<(), Failure> {
+        match &self.allowed {
+            Some(allowed) => {
+                self.parts.audit.soon(AuditRecord::done(&self.op, allowed)).map_err(|_| Failure::busy())
+            }
+            None => Ok(()),
+        }
+    }
+}

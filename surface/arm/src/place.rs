@@ -1,0 +1,29 @@
+//! The scope a path names.
+
+use cs_ids::Scope;
+use cs_serve::Params;
+
+use crate::failure::Failure;
+
+/// Placeholders that belong to the scope; what comes after the last of them is the operation's own.
+const SCOPE_PLACES: &[&str] = &["{sub}", "{group}", "{name}", "{scope*}"];
+
+/// The scope a door is about: its template up to the last of [`SCOPE_PLACES`], filled in. Words of the template are in
+/// their defined case, so that one resource has one id whatever the caller wrote.
+pub(crate) fn scope_of(template: &str, params: &Params) -> Result<Scope, Failure> {
+    let segments: Vec<&str> = template.split('/').filter(|s| !s.is_empty()).collect();
+    let end = segments.iter().rposition(|s| SCOPE_PLACES.contains(s)).map_or(0, |at| at + 1);
+    let mut text = String::new();
+    for segment in &segments[..end] {
+        text.push('/');
+        match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+            Some(name) => text.push_str(params.get(name.trim_end_matches('*'))),
+            None => text.push_str(segment),
+        }
+    }
+    let scope = if text.is_empty() { Ok(Scope::root()) } else { Scope::parse(&text) };
+    let scope = scope.map_err(|_| Failure::bad_uri())?;
+    // A subscription or what is below it is written as the resource manager writes it.
+    let id = cs_ids::ResourceId::parse(scope.as_str());
+    Ok(id.map_or(scope, |id| id.scope().clone()))
+}

@@ -1,0 +1,26 @@
+//! One file a type: its rows and what is behind them.
+
+/// A path below a subscription.
+macro_rules! s {
+    ($rest:literal) => {
+        concat!("/subscriptions/{sub}", $rest)
+    };
+}
+
+/// A path below a resource group.
+macro_rules! g {
+    ($rest:literal) => {
+        concat!("/subscriptions/{sub}/resourceGroups/{group}", $rest)
+    };
+}
+
+pub(crate) mod accounts;
+pub(crate) mod cloud;
+pub(crate) mod groups;
+pub(crate) mod machines;
+pub(crate) mod providers;
+pub(crate) mod resources;
+pub(crate) mod roles;
+pub(crate) mod subscriptions;
+pub(crate) mod tags;
+pub(crate) mod vaults;

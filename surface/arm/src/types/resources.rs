@@ -1,0 +1,108 @@
+//! Lists of resources of all types (arm.md 4.4), and the listing that every type shares.
+
+use cs_ids::ResourceId;
+use cs_resources::{Resource, ResourceFilter};
+use cs_serve::{Door, json};
+use cs_wire_arm::List;
+use http::StatusCode;
+
+use crate::{
+    answer::{row, whole},
+    call::{Answer, Call},
+    doors::{Op, open_door},
+    failure::Failure,
+    resources_filter::RowFilter,
+};
+
+const READ: &str = "Microsoft.Resources/subscriptions/resources/read";
+
+pub(crate) const DOORS: &[Door<Op>] = &[
+    open_door("GET", s!("/resources"), "shows those the caller may read", |c| Box::pin(list(c))),
+    open_door("GET", g!("/resources"), "shows those the caller may read", |c| Box::pin(list(c))),
+];
+
+async fn list(call: &Call) -> Answer {
+    answer_list(call, Which { kind: None, read: READ, whole: false }).await
+}
+
+/// What a list is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Which {
+    /// A type; none is every type but groups.
+    pub kind: Option<&'static str>,
+    /// The action that shows all of it at once.
+    pub read: &'static str,
+    /// With `properties`.
+    pub whole: bool,
+}
+
+/// A page of what lies at the call's scope. Who may read all sees all; who may read some sees those; who holds no
+/// role there is refused (D10).
+pub(crate) async fn answer_list(call: &Call, which: Which) -> Answer {
+    let reads_all = call.may(which.read, &call.scope)?.is_some();
+    if !reads_all && !call.is_visible(&call.scope)? {
+        return Err(Failure::denied(&call.op.caller, which.read, &call.scope));
+    }
+    let id = call.id()?;
+    if id.group().is_some() {
+        let group = id.group().unwrap_or_default();
+        call.manager().existing(&call.op, &ResourceId::of_group(id.subscription(), group)).await?;
+    }
+    let filter = RowFilter::parse(call.query.get("$filter"))?;
+    let page = call.manager().list(&call.op, lookup(call, &id, &filter, which)?).await?;
+    let expand = call.query.get("$expand").is_some_and(|e| e.to_lowercase().contains("createdtime"));
+    let mut value = Vec::new();
+    for r in page.rows.iter().filter(|r| filter.fits(r)) {
+        if reads_all || may_read(call, r)? {
+            value.push(if which.whole { whole(r, &call.address) } else { row(r, expand) });
+        }
+    }
+    let next_link = page.next.map(|after| next_link(call, &after));
+    Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
+}
+
+fn lookup(call: &Call, id: &ResourceId, filter: &RowFilter, which: Which) -> Result<ResourceFilter, Failure> {
+    let mut lookup = filter.lookup(id.subscription());
+    if let Some(group) = id.group() {
+        lookup.group = Some(group.to_lowercase());
+    }
+    match which.kind {
+        Some(kind) => lookup.kind = Some(kind.to_lowercase()),
+        None => lookup.groups = Some(false),
+    }
+    if let Some(top) = call.query.get("$top") {
+        lookup.limit = top.parse().ok().filter(|n| *n > 0).ok_or_else(|| Failure::bad_filter(top))?;
+    }
+    if let Some(token) = call.query.get("$skiptoken") {
+        let after = cs_jose::decode_url(token).and_then(|bytes| String::from_utf8(bytes).ok());
+        lookup.after = Some(after.ok_or_else(Failure::bad_uri)?);
+    }
+    Ok(lookup)
+}
+
+/// Groups are shown to who holds a role at, above or in them; resources to who may read them.
+fn may_read(call: &Call, r: &Resource) -> Result<bool, Failure> {
+    if r.id.kind().is_none() {
+        return call.is_visible(r.id.scope());
+    }
+    Ok(call.may(&format!("{}/read", r.kind), r.id.scope())?.is_some())
+}
+
+/// The same request from `after` on. Clients may decode and encode it again: the token is plain base64url.
+fn next_link(call: &Call, after: &str) -> String {
+    let mut url = format!("{}{}", call.address.management(), call.list_path());
+    let token = cs_jose::encode_url(after);
+    let others = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skiptoken"));
+    for (at, (name, value)) in others.chain([("$skiptoken", token.as_str())]).enumerate() {
+        url.push(if at == 0 { '?' } else { '&' });
+        url.push_str(&encoded(name));
+        url.push('=');
+        url.push_str(&encoded(value));
+    }
+    url
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

@@ -1,0 +1,113 @@
+//! Tag names of a subscription and tags of anything (arm.md 4.5).
+
+use cs_resources::{TagChange, TagName};
+use cs_serve::{Door, json};
+use cs_wire_arm::{Count, List, TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply, tag_map};
+use http::StatusCode;
+
+use crate::{
+    answer::bare,
+    call::{Answer, Call},
+    doors::{Op, door},
+    failure::Failure,
+};
+
+const NAMES_READ: &str = "Microsoft.Resources/subscriptions/tagNames/read";
+const NAMES_WRITE: &str = "Microsoft.Resources/subscriptions/tagNames/write";
+const NAMES_DELETE: &str = "Microsoft.Resources/subscriptions/tagNames/delete";
+const VALUES_WRITE: &str = "Microsoft.Resources/subscriptions/tagNames/tagValues/write";
+const VALUES_DELETE: &str = "Microsoft.Resources/subscriptions/tagNames/tagValues/delete";
+const AT: &str = "/{scope*}/providers/Microsoft.Resources/tags/default";
+
+pub(crate) const DOORS: &[Door<Op>] = &[
+    door("GET", s!("/tagNames"), NAMES_READ, |c| Box::pin(names(c))),
+    door("PUT", s!("/tagNames/{tag}"), NAMES_WRITE, |c| Box::pin(define(c))),
+    door("DELETE", s!("/tagNames/{tag}"), NAMES_DELETE, |c| Box::pin(undefine(c))),
+    door("PUT", s!("/tagNames/{tag}/tagValues/{value}"), VALUES_WRITE, |c| Box::pin(define(c))),
+    door("DELETE", s!("/tagNames/{tag}/tagValues/{value}"), VALUES_DELETE, |c| Box::pin(undefine(c))),
+    door("GET", AT, "Microsoft.Resources/tags/read", |c| Box::pin(show(c))),
+    door("PUT", AT, "Microsoft.Resources/tags/write", |c| Box::pin(replace(c))),
+    door("PATCH", AT, "Microsoft.Resources/tags/write", |c| Box::pin(change(c))),
+    door("DELETE", AT, "Microsoft.Resources/tags/delete", |c| Box::pin(clear(c))),
+];
+
+async fn names(call: &Call) -> Answer {
+    let all = call.manager().tag_names(&call.op, call.subscription()?).await?;
+    let replies: Vec<TagNameReply> = all.iter().map(|tag| reply(call, tag)).collect();
+    Ok(json(StatusCode::OK, &List::from(replies)))
+}
+
+fn reply(call: &Call, tag: &TagName) -> TagNameReply {
+    let id = format!("{}/tagNames/{}", call.scope, tag.name);
+    let values = tag.values.iter().map(|v| TagValueReply {
+        id: format!("{id}/tagValues/{}", v.value),
+        tag_value: v.value.clone(),
+        count: Count::total(v.count),
+    });
+    TagNameReply { values: values.collect(), id, tag_name: tag.name.clone(), count: Count::total(tag.count) }
+}
+
+async fn define(call: &Call) -> Answer {
+    let (tag, value) = (call.params.get("tag"), value_of(call));
+    let subscription = call.subscription()?;
+    let new = call.manager().define_tag(&call.op, call.allowed()?, subscription, tag, value).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    let all = call.manager().tag_names(&call.op, subscription).await?;
+    let found = all.iter().find(|t| t.name.to_lowercase() == tag.to_lowercase());
+    let reply = found.map(|t| reply(call, t)).ok_or_else(Failure::busy)?;
+    match value {
+        None => Ok(json(status, &reply)),
+        Some(value) => {
+            let found = reply.values.into_iter().find(|v| v.tag_value == value);
+            Ok(json(status, &found.ok_or_else(Failure::busy)?))
+        }
+    }
+}
+
+async fn undefine(call: &Call) -> Answer {
+    let subscription = call.subscription()?;
+    let (tag, value) = (call.params.get("tag"), value_of(call));
+    let there = call.manager().undefine_tag(&call.op, call.allowed()?, subscription, tag, value).await?;
+    Ok(bare(if there { StatusCode::OK } else { StatusCode::NO_CONTENT }))
+}
+
+fn value_of(call: &Call) -> Option<&str> {
+    Some(call.params.get("value")).filter(|v| !v.is_empty())
+}
+
+async fn show(call: &Call) -> Answer {
+    let tags = call.manager().tags(&call.op, &call.scope).await?;
+    Ok(answer(call, &tags))
+}
+
+async fn replace(call: &Call) -> Answer {
+    let body = TagsBody::parse(&call.body)?;
+    apply(call, TagChange::Replace, &body.tags()?).await
+}
+
+async fn change(call: &Call) -> Answer {
+    let body = TagsBody::parse(&call.body)?;
+    let operation = body.operation.as_deref().unwrap_or_default();
+    let bad = || Failure::bad_body("The tags operation must be Merge, Replace or Delete.".to_owned());
+    apply(call, TagChange::parse(operation).ok_or_else(bad)?, &body.tags()?).await
+}
+
+async fn clear(call: &Call) -> Answer {
+    call.manager().change_tags(&call.op, call.allowed()?, &call.scope, TagChange::Replace, &[]).await?;
+    Ok(bare(StatusCode::OK))
+}
+
+async fn apply(call: &Call, change: TagChange, given: &[(String, String)]) -> Answer {
+    let tags = call.manager().change_tags(&call.op, call.allowed()?, &call.scope, change, given).await?;
+    Ok(answer(call, &tags))
+}
+
+fn answer(call: &Call, tags: &[(String, String)]) -> cs_serve::Response {
+    let reply = TagsReply {
+        id: format!("{}/providers/Microsoft.Resources/tags/default", call.scope),
+        name: "default",
+        kind: "Microsoft.Resources/tags",
+        properties: TagsProperties { tags: tag_map(tags) },
+    };
+    json(StatusCode::OK, &reply)
+}

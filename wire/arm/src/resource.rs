@@ -1,0 +1,67 @@
+//! The envelope every resource shares (arm.md 1.3).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The body is no resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadBody(pub String);
+
+/// What a PUT or PATCH of a resource sends. Members we do not know are kept in `rest`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ResourceBody {
+    pub location: Option<String>,
+    tags: Option<Map<String, Value>>,
+    pub properties: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl ResourceBody {
+    /// An empty body is an empty resource. Nesting beyond serde_json's 128 levels is refused (D07).
+    ///
+    /// # Errors
+    /// [`BadBody`] with a sentence for the caller.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadBody> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(bytes).map_err(|e| BadBody(format!("The request content was invalid: {e}.")))
+    }
+
+    /// Tags in the order written; `null` as a value counts as empty.
+    ///
+    /// # Errors
+    /// [`BadBody`] when a value is no string.
+    pub fn tags(&self) -> Result<Option<Vec<(String, String)>>, BadBody> {
+        self.tags.as_ref().map(tag_list).transpose()
+    }
+}
+
+pub(crate) fn tag_list(tags: &Map<String, Value>) -> Result<Vec<(String, String)>, BadBody> {
+    tags.iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => Ok((name.clone(), text.clone())),
+            Value::Null => Ok((name.clone(), String::new())),
+            _ => Err(BadBody("The request content was invalid: a tag's value is no string.".to_owned())),
+        })
+        .collect()
+}
+
+/// Tags as a JSON object.
+pub fn tag_map(tags: &[(String, String)]) -> Map<String, Value> {
+    tags.iter().map(|(n, v)| (n.clone(), Value::String(v.clone()))).collect()
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemData {
+    pub created_by: String,
+    /// `User`, `Application`, `ManagedIdentity` or `Key`.
+    pub created_by_type: &'static str,
+    pub created_at: String,
+    pub last_modified_by: String,
+    pub last_modified_by_type: &'static str,
+    pub last_modified_at: String,
+}

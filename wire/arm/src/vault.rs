@@ -1,0 +1,42 @@
+//! Names and deleted vaults (arm.md 4.8, 4.9).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// `checkNameAvailability` of vaults and storage accounts.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NameQuestion {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NameAvailability {
+    pub name_available: bool,
+    /// `AccountNameInvalid` or `AlreadyExists`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct DeletedVault {
+    pub id: String,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub properties: DeletedVaultProperties,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedVaultProperties {
+    pub vault_id: String,
+    pub location: String,
+    pub tags: Map<String, Value>,
+    pub deletion_date: String,
+    pub scheduled_purge_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purge_protection_enabled: Option<bool>,
+}
