@@ -38,7 +38,7 @@ impl<'t> Jws<'t> {
     ///
     /// # Errors
     /// [`BadJws`]: over 16 KiB, not three parts (JWE, nested), not base64url, not JSON objects, doubled members,
-    /// `crit` or `b64` present (B05, B06), a `typ` other than `JWT` or `at+jwt`.
+    /// `crit` or `b64` present (B05, B06), a `typ` other than `JWT` (sts.md 8).
     pub fn split(token: &'t str) -> Result<Self, BadJws> {
         if token.len() > JWS_MAX_BYTES {
             return Err(BadJws("too long"));
@@ -59,7 +59,7 @@ impl<'t> Jws<'t> {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(BadJws("a header member is not text")),
         };
-        if text("typ")?.is_some_and(|t| !t.eq_ignore_ascii_case("jwt") && !t.eq_ignore_ascii_case("at+jwt")) {
+        if text("typ")?.is_some_and(|t| !t.eq_ignore_ascii_case("jwt")) {
             return Err(BadJws("another type"));
         }
         Ok(Self {

@@ -15,9 +15,9 @@ use crate::{Authority, AuthorityError, TokenRequest};
 
 /// The clocks of clients may be ahead by this much, in seconds.
 const SKEW_SECONDS: i64 = 300;
-/// No assertion is taken that lives longer than this, in seconds.
+/// No assertion is taken that ends later than this from now, in seconds (B08).
 const APPLICATION_LIFE_MAX_SECONDS: i64 = 24 * 3600;
-/// A machine's own assertions are one-time and live at most this long, in seconds (B11).
+/// A machine's own assertions are one-time and live at most this long from their `iat`, in seconds (B11).
 const MACHINE_LIFE_MAX_SECONDS: i64 = 300;
 /// One-time assertions remembered at once: some thousand a second for five minutes.
 const REMEMBERED_MAX: usize = 1_000_000;
@@ -81,7 +81,9 @@ impl Authority {
             let rest = path
                 .strip_prefix('/')
                 .and_then(|p| p.get(..t.len()).filter(|n| n.eq_ignore_ascii_case(t)).map(|_| &p[t.len()..]));
-            matches!(rest, Some("/oauth2/v2.0/token" | "/oauth2/token" | "/v2.0"))
+            // The issuer's own name counts with the id only, not with a domain or a word.
+            matches!(rest, Some("/oauth2/v2.0/token" | "/oauth2/token"))
+                || rest == Some("/v2.0") && *t == request.tenant.id.to_string()
         });
         if host.eq_ignore_ascii_case(&login) && ours {
             Ok(())
@@ -107,12 +109,18 @@ impl Authority {
         if exp <= now {
             return Err(AuthorityError::AssertionTime("it has expired"));
         }
-        if [date("nbf")?, date("iat")?].into_iter().flatten().any(|t| t > now + SKEW_SECONDS) {
+        let (nbf, iat) = (date("nbf")?, date("iat")?);
+        if [nbf, iat].into_iter().flatten().any(|t| t > now + SKEW_SECONDS) {
             return Err(AuthorityError::AssertionTime("it is not valid yet"));
         }
         let one_time = credential.kind == CredentialKind::Key;
-        let most = if one_time { MACHINE_LIFE_MAX_SECONDS } else { APPLICATION_LIFE_MAX_SECONDS };
-        if exp > now + most + SKEW_SECONDS {
+        // A machine's clock may be ahead, so its life is counted from its own `iat`, which was just bounded.
+        let latest = match (one_time, iat) {
+            (true, Some(iat)) => iat + MACHINE_LIFE_MAX_SECONDS,
+            (true, None) => now + MACHINE_LIFE_MAX_SECONDS,
+            (false, _) => now + APPLICATION_LIFE_MAX_SECONDS,
+        };
+        if exp > latest {
             return Err(AuthorityError::AssertionTime("it lives too long"));
         }
         if !one_time {

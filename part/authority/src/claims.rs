@@ -30,7 +30,10 @@ pub(crate) struct Claims<'c> {
 
 /// A resource id as consumers' expressions want it: `resourcegroups` in lower case, names as they are.
 pub(crate) fn spelled_for_claims(resource: &str) -> String {
-    resource.replace("/resourceGroups/", "/resourcegroups/")
+    let segment = |s: &str| {
+        if s.eq_ignore_ascii_case("resourcegroups") { "resourcegroups".to_owned() } else { s.to_owned() }
+    };
+    resource.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ const KEPT: usize = 64;
 const CLOUD: &str = "https://sts.windows.net";
 
 #[derive(Default)]
-pub(crate) struct Issuers(RwLock<Vec<String>>);
+pub(crate) struct Issuers {
+    known: RwLock<Vec<String>>,
+    /// Held while a name is added: two new names at once would each write a list without the other.
+    adding: tokio::sync::Mutex<()>,
+}
 
 /// The part of an issuer before the tenant: `https://login.S[:port]`.
 pub(crate) fn base(address: &Address) -> String {
@@ -29,7 +33,7 @@ impl Issuers {
 
     pub(crate) async fn reload(&self, site: &dyn Site) -> Result<(), StoreError> {
         let stored = read(site).await?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = stored;
         Ok(())
     }
 
@@ -38,6 +42,7 @@ impl Issuers {
         if self.knows(base) {
             return Ok(());
         }
+        let _one_at_a_time = self.adding.lock().await;
         let mut all = read(site).await?;
         if !all.iter().any(|known| known == base) {
             if all.len() >= KEPT {
@@ -46,12 +51,12 @@ impl Issuers {
             all.push(base.to_owned());
             site.set_setting(SETTING.to_owned(), serde_json::json!(all).to_string()).await?;
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = all;
         Ok(())
     }
 
     fn knows(&self, base: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == base)
+        self.known.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == base)
     }
 
     /// Whether `iss` is one of ours for this tenant, v1 or v2.

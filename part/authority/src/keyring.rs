@@ -90,7 +90,9 @@ impl Keyring {
         let kid = row.kid.clone();
         parts.site.add_signing_key(row).await?;
         let retired = if at_once { now } else { signs_from.plus_seconds(PUBLISHED_BEFORE_SECONDS) };
-        for old in self.all().iter().filter(|k| k.tenant == tenant && k.retired.is_none()) {
+        // A key that an earlier rotation gave a day to run out has no such day in an emergency (B33).
+        let outlives = |k: &SigningKey| k.retired.is_none_or(|r| at_once && r > retired);
+        for old in self.all().iter().filter(|k| k.tenant == tenant && outlives(k)) {
             parts.site.retire_signing_key(tenant, old.kid.clone(), retired).await?;
         }
         self.load(tenant, parts).await?;

@@ -109,6 +109,11 @@ impl Authority {
         Ok(TenantName { id: found.id, written: folded, by_word: false })
     }
 
+    /// What v1 tokens issued at this address name as issuer, before the tenant: the v1 discovery document says the same.
+    pub fn issuer_base(&self, address: &cs_names::Address) -> String {
+        issuers::base(address)
+    }
+
     /// The keys verifiers may meet: published ones, and retired ones until their last token ran out.
     pub fn published_keys(&self, tenant: TenantId) -> Vec<PublishedKey> {
         self.keyring.published(tenant, self.parts.clock.now())

@@ -152,6 +152,8 @@ impl Authority {
         let now = self.parts.clock.now();
         let base = issuers::base(address);
         self.issuers.remember(&base, &*self.parts.site).await?;
+        // Where it runs is known of a machine's own identity only; of a user-assigned one this would be a lie.
+        let on_itself = matches!(principal.kind, PrincipalKind::MachineIdentity);
         let client = principal.client.ok_or(AuthorityError::MalformedClient)?;
         let managed = !matches!(principal.kind, PrincipalKind::Application);
         let expires_in = if managed { IDENTITY_SECONDS } else { APPLICATION_SECONDS };
@@ -175,7 +177,7 @@ impl Authority {
             tid: &tid,
             uti: &uti,
             ver: "1.0",
-            xms_az_rid: resource.as_deref(),
+            xms_az_rid: resource.as_deref().filter(|_| on_itself),
             xms_mirid: resource.as_deref(),
         };
         let signer = self.keyring.signer(principal.tenant, now).ok_or(AuthorityError::Signing)?;

@@ -79,7 +79,8 @@ impl Authority {
             caller: Caller { tenant, object, client, issuer: issuer.to_owned() },
             aud: text("aud")?.to_owned(),
             kid,
-            nbf: date("nbf")?,
+            // Neither may lie in the future (sts.md 8).
+            nbf: date("nbf")?.max(date("iat")?),
             exp: date("exp")?,
         })
     }

@@ -1,6 +1,14 @@
 //! Signing and splitting from outside, and what an attacker would send.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
 use cs_jose::{Jws, MachineKey, PublicKey, RsaKey, Signer, decode_url, encode_url};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn authority() -> (Signer, PublicKey, Value) {
@@ -113,6 +121,7 @@ fn b05_b06_extensions_and_other_forms_are_refused() {
         json!({"alg": "RS256", "b64": false, "crit": ["b64"]}),
         json!({"alg": "RS256", "b64": true}),
         json!({"alg": "RS256", "typ": "JOSE+JSON"}),
+        json!({"alg": "RS256", "typ": "at+jwt"}),
         json!({"typ": "JWT"}),
         json!([]),
     ] {
@@ -136,4 +145,62 @@ fn padded_parts_verify_over_the_bytes_as_received() {
     let public = key.public().public_key().unwrap();
     assert!(verifies(&token, &public));
     assert!(!verifies(&token.replace('=', ""), &public) || !signed.contains('='));
+}
+
+#[test]
+fn an_independent_library_signs_what_we_verify() {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+    let key = RsaKey::generate().unwrap();
+    let public = key.public().public_key().unwrap();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        cs_jose::encode_std(key.to_pkcs8().unwrap().as_slice())
+    );
+    let theirs = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+    for algorithm in [Algorithm::RS256, Algorithm::PS256] {
+        let token = encode(&Header::new(algorithm), &json!({"sub": "x"}), &theirs).unwrap();
+        assert!(verifies(&token, &public), "{algorithm:?}");
+        assert!(!verifies(&token, &RsaKey::generate().unwrap().public().public_key().unwrap()));
+    }
+    for other in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS384, Algorithm::PS512] {
+        let token = encode(&Header::new(other), &json!({"sub": "x"}), &theirs).unwrap();
+        assert!(!verifies(&token, &public), "{other:?}");
+    }
+}
+
+proptest! {
+    /// No bytes break the reader, and what it reads is bounded and of three parts.
+    #[test]
+    fn b06_splitting_never_breaks(text in prop_oneof![
+        any::<String>(),
+        "[A-Za-z0-9_=.-]{0,300}",
+        ("\\PC{0,60}", "\\PC{0,60}", any::<Vec<u8>>()).prop_map(|(head, claims, signature)|
+            format!("{}.{}.{}", encode_url(head), encode_url(claims), encode_url(signature))),
+        ("[a-z0-9]{0,6}", "[a-zA-Z+]{0,6}", any::<i64>()).prop_map(|(alg, typ, exp)| format!("{}.{}.AA",
+            encode_url(json!({"alg": alg, "typ": typ}).to_string()), encode_url(json!({"exp": exp}).to_string()))),
+    ]) {
+        if Jws::split(&text).is_ok() {
+            prop_assert_eq!(text.split('.').count(), 3);
+            prop_assert!(text.len() <= 16 * 1024);
+        }
+    }
+
+    /// A changed token verifies only where it is still the very same token: its bytes are what was signed.
+    #[test]
+    fn a_changed_byte_is_noticed(at in 0usize..150, byte in any::<u8>()) {
+        thread_local! {
+            static MADE: (String, PublicKey) = {
+                let key = MachineKey::generate().unwrap();
+                let public = key.public().public_key().unwrap();
+                (Signer::machine(key).sign(&json!({"sub": "somebody", "exp": 4_000_000_000_u64})).unwrap(), public)
+            };
+        }
+        MADE.with(|(token, key)| {
+            let mut changed = token.clone().into_bytes();
+            let at = at % token.rfind('.').unwrap();
+            changed[at] = byte;
+            let Ok(changed) = String::from_utf8(changed) else { return };
+            assert!(&changed == token || !verifies(&changed, key));
+        });
+    }
 }
