@@ -9,6 +9,29 @@ use crate::{Aadsts, Call, Failure, kept};
 /// Documents are kept this long by clients, in seconds: shorter than the original's day, so that a new key is seen.
 const KEPT_SECONDS: u32 = 3600;
 
+/// As the original lists them (sts.md 2.1).
+const CLAIMS: &[&str] = &[
+    "sub",
+    "iss",
+    "cloud_instance_name",
+    "cloud_instance_host_name",
+    "cloud_graph_host_name",
+    "msgraph_host",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "acr",
+    "nonce",
+    "preferred_username",
+    "name",
+    "tid",
+    "ver",
+    "at_hash",
+    "c_hash",
+    "email",
+];
+
 pub(crate) fn configuration(call: &Call<'_>, tenant: &str, v2: bool) -> Result<Response, Failure> {
     let name = call.authority.tenant(tenant)?;
     let address = &call.context.address;
@@ -20,8 +43,8 @@ pub(crate) fn configuration(call: &Call<'_>, tenant: &str, v2: bool) -> Result<R
     let issuer = match (v2, anybody) {
         (true, true) => format!("{login}/{{tenantid}}/v2.0"),
         (true, false) => format!("{login}/{}/v2.0", name.id),
-        (false, true) => format!("{login}/{{tenantid}}/"),
-        (false, false) => format!("{login}/{}/", name.id),
+        (false, true) => format!("{}/{{tenantid}}/", call.authority.issuer_base(address)),
+        (false, false) => format!("{}/{}/", call.authority.issuer_base(address), name.id),
     };
     let path = if v2 { "oauth2/v2.0" } else { "oauth2" };
     let document = Configuration {
@@ -39,23 +62,13 @@ pub(crate) fn configuration(call: &Call<'_>, tenant: &str, v2: bool) -> Result<R
         scopes_supported: &["openid", "profile", "email", "offline_access"],
         issuer,
         request_uri_parameter_supported: false,
+        userinfo_endpoint: format!("{}/oidc/userinfo", address.graph()),
         authorization_endpoint: format!("{base}/{path}/authorize"),
         device_authorization_endpoint: format!("{base}/{path}/devicecode"),
         http_logout_supported: true,
         frontchannel_logout_supported: true,
         end_session_endpoint: format!("{base}/{path}/logout"),
-        claims_supported: &[
-            "sub",
-            "iss",
-            "aud",
-            "exp",
-            "iat",
-            "nonce",
-            "preferred_username",
-            "name",
-            "tid",
-            "ver",
-        ],
+        claims_supported: CLAIMS,
         tenant_region_scope: "WW",
         cloud_instance_name: address.login_host(),
         cloud_graph_host_name: address.graph_host(),

@@ -39,7 +39,9 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     get("/{tenant}/oauth2/v2.0/authorize", REFUSED, Op::Interactive),
     post("/{tenant}/oauth2/v2.0/authorize", REFUSED, Op::Interactive),
     get("/{tenant}/oauth2/authorize", REFUSED, Op::Interactive),
+    post("/{tenant}/oauth2/authorize", REFUSED, Op::Interactive),
     get("/{tenant}/oauth2/v2.0/logout", REFUSED, Op::Interactive),
+    get("/{tenant}/oauth2/logout", REFUSED, Op::Interactive),
 ];
 
 /// The table, for the tests that knock on every door.

@@ -16,6 +16,7 @@ pub struct Configuration {
     pub scopes_supported: &'static [&'static str],
     pub issuer: String,
     pub request_uri_parameter_supported: bool,
+    pub userinfo_endpoint: String,
     pub authorization_endpoint: String,
     pub device_authorization_endpoint: String,
     pub http_logout_supported: bool,

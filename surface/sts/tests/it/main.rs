@@ -1,0 +1,19 @@
+//! The token service as clients and attackers meet it: whole requests, a real store, a clock that stands still.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod assertions;
+mod checks;
+mod counting;
+mod discovery;
+mod forms;
+mod keys;
+mod secrets;
+mod seeds;
+mod signed;
+mod world;
