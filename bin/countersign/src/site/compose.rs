@@ -10,6 +10,8 @@ use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
 use cs_blob::{BlobParts, Blobs};
 use cs_blob_http::BlobHttp;
 use cs_bytes::BlobBytes;
+use cs_directory::Principals;
+use cs_graph::Graph;
 use cs_ids::{ObjectId, TenantId};
 use cs_names::SiteNames;
 use cs_resources::{DataKeys, Manager};
@@ -47,6 +49,7 @@ pub struct Site {
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
     manager: Arc<Manager>,
+    principals: Arc<Principals>,
 }
 
 /// How often other replicas' signing keys are looked for: an emergency revocation is seen within a second (B33).
@@ -98,7 +101,8 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
-    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager };
+    let principals = Arc::new(Principals::new(Arc::clone(&store) as _, Arc::clone(&chance)));
+    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager, principals };
     let background = site.background();
     Ok((site, background))
 }
@@ -119,7 +123,7 @@ impl Site {
                 audit: Arc::clone(&self.audit),
                 tokens: tokens(),
             })),
-            graph: Arc::new(NoConsole),
+            graph: Arc::new(Graph::new(Arc::clone(&self.principals), tokens(), clock())),
             console: Arc::new(NoConsole),
             vault: Arc::new(VaultHttp::new(
                 Arc::clone(&self.vaults),
