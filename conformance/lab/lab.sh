@@ -61,7 +61,7 @@ step "14: the token"
 TOKEN=$(curl -s -H Metadata:true -H "Authorization: Basic $CHALLENGE_TOKEN" "http://localhost:40342/metadata/identity/oauth2/token?api-version=2019-11-01&resource=https%3A%2F%2Fmanagement.azure.com" | jq -r .access_token)
 expect "a JWT's parts" "$(echo "$TOKEN" | tr '.' '\n' | wc -l | tr -d ' ')" 3
 STATUS=$(curl -s -o /dev/null -w '%{http_code}' -H Metadata:true -H "Authorization: Basic $CHALLENGE_TOKEN" "$TOKEN_URL?api-version=2019-11-01&resource=https%3A%2F%2Fmanagement.azure.com")
-expect "the same challenge again" "$STATUS" 401
+expect "the same challenge again" "$STATUS" 403
 [ ! -e "$CHALLENGE_TOKEN_PATH" ] || fail "the challenge file is still there"
 
 step "15: resource management"

@@ -149,10 +149,10 @@ fn choose<'i>(
     selector: Selector<'_>,
 ) -> Result<&'i Identity, Response> {
     let found = match selector {
-        Selector::System => identities.iter().find(|i| i.system_assigned).or_else(|| match identities {
-            [only] => Some(only),
-            _ => None,
-        }),
+        Selector::System => {
+            let only = if let [only] = identities { Some(only) } else { None };
+            identities.iter().find(|i| i.system_assigned).or(only)
+        }
         Selector::Client(id) => identities.iter().find(|i| i.client.to_string().eq_ignore_ascii_case(id)),
         Selector::Object(id) => identities.iter().find(|i| i.object.to_string().eq_ignore_ascii_case(id)),
         Selector::Resource(id) => identities.iter().find(|i| i.resource.eq_ignore_ascii_case(id)),

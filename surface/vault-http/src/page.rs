@@ -55,7 +55,7 @@ fn close(key: &str) -> String {
 }
 
 fn open(token: &str) -> Option<String> {
-    if token.len() > 512 || token.len() % 2 != 0 || !token.is_ascii() {
+    if token.len() > 512 || !token.len().is_multiple_of(2) || !token.is_ascii() {
         return None;
     }
     let bytes =

@@ -68,10 +68,6 @@ impl DataDirectory {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -148,6 +144,6 @@ mod tests {
         data.write("x", b"two", 0o600).unwrap();
         assert_eq!(data.read("x").unwrap().unwrap(), b"two");
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 2);
     }
 }

@@ -45,7 +45,7 @@ pub fn environment(ready: &Ready, reach: &Reach, source: Source) -> Result<Clien
         Source::Imds => MetadataSource::Imds,
         Source::Appservice => MetadataSource::AppService,
     };
-    let arc_possible = ready.challenge_directory == PathBuf::from(CHALLENGE_DIRECTORY);
+    let arc_possible = ready.challenge_directory.as_os_str() == CHALLENGE_DIRECTORY;
     let service = ready.app_service.clone().map(|s| AppService { endpoint: s.endpoint, header: s.header });
     let metadata: Metadata = source.choose(arc_possible, service).ok_or_else(|| {
         Failure::new(Kind::WrongState, "the site serves no App Service source (started with --no-machine?)")

@@ -1,5 +1,7 @@
 //! The snapshot follows the store: grants and revocations, of this replica and of another.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::sync::Arc;
 
 use cs_access::{Access, CONFIRM_WITHIN_SECONDS, Refusal, Standing};

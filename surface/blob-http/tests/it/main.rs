@@ -1,5 +1,7 @@
 //! Whole requests to an account, over a real store and real files, with a clock that moves when told to.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod attacks;
 mod blobs;
 mod world;
