@@ -96,6 +96,7 @@ pub struct ResourceWrite {
 /// Conditions joined by "and". All keys folded (lower case).
 #[derive(Debug, Clone, Default)]
 pub struct ResourceFilter {
+    /// Listings are of one subscription, as in ARM; without it nothing is found.
     pub subscription: Option<SubscriptionId>,
     pub group: Option<String>,
     pub kind: Option<String>,

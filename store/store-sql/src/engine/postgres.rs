@@ -1,5 +1,10 @@
 //! PostgreSQL: a pool of connections, serializable transactions, bounded repeats.
 
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
+
 use cs_store::StoreError;
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokio_postgres::{
@@ -14,7 +19,9 @@ use crate::{Row, Value};
 /// Connections a replica holds at most.
 const POOL_MAX: usize = 16;
 /// A transaction that collides is repeated this often before its caller hears of it.
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 20;
+/// The longest pause before a repeat.
+const PAUSE_MAX_MILLIS: u64 = 256;
 /// The advisory lock under which one replica at a time migrates ("countrsn" as bytes).
 const MIGRATION_LOCK: i64 = 0x636f_756e_7472_736e;
 
@@ -50,12 +57,7 @@ impl Postgres {
             left -= 1;
             match attempt(&client, name, &job).await {
                 Err(StoreError::Unavailable { cause, .. }) if cause == COLLISION && left > 0 => {
-                    // Whoever collided moves apart: the wait grows and differs between connections.
-                    let spread = u64::from(std::process::id() ^ left) % 7;
-                    tokio::time::sleep(std::time::Duration::from_millis(
-                        u64::from(ATTEMPTS - left) * 3 + spread,
-                    ))
-                    .await;
+                    tokio::time::sleep(pause(ATTEMPTS - left)).await;
                 }
                 other => return other,
             }
@@ -107,6 +109,13 @@ impl Postgres {
 
 /// Marks an error that repeating the transaction may cure.
 const COLLISION: &str = "two transactions collided";
+
+/// Whoever collided moves apart: the pause is drawn, from a span that doubles with each repeat.
+fn pause(repeat: u32) -> Duration {
+    // Chance of the hasher's kind is enough: it only keeps two tasks from knocking in step.
+    let drawn = RandomState::new().build_hasher().finish();
+    Duration::from_millis(drawn % (1 << repeat.min(8)).min(PAUSE_MAX_MILLIS))
+}
 
 async fn attempt<T, F>(client: &Client, name: &'static str, job: &F) -> Result<T, StoreError>
 where

@@ -373,7 +373,7 @@ const LIST_BY_TAG: &str = select_resources!(
      WHERE r.tenant = $1 AND r.subscription = $2 AND ($3 = '' OR r.group_key = $3) AND ($4 = '' OR r.kind_key = $4)
        AND ($5 = '' OR r.name_key = $5) AND ($7 = '' OR r.location = $7)
        AND ($8 = -1 OR $8 = (CASE WHEN r.kind_key = 'microsoft.resources/resourcegroups' THEN 1 ELSE 0 END))
-       AND t.subscription = $2 AND t.name_key = $6 AND ($11 IS NULL OR t.value = $11)
+       AND t.subscription = $2 AND t.name_key = $6 AND (CAST($11 AS TEXT) IS NULL OR t.value = $11)
        AND r.deleted IS NULL AND r.id_key > $9 ORDER BY r.id_key LIMIT $10"
 );
 

@@ -1,0 +1,72 @@
+//! One suite that every engine must pass (`suite/`): on SQLite always, on PostgreSQL where `COUNTERSIGN_TEST_POSTGRES`
+//! names a server, as `cargo xtask test` does.
+//!
+//! Each case is written against the traits and works in a tenant of its own, so that all of them share one database.
+
+mod suite;
+mod world;
+
+use world::World;
+
+macro_rules! cases {
+    ($($room:ident: $($case:ident),+;)+) => {
+        mod sqlite {
+            use super::{World, suite};
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                suite::$room::$case(&World::sqlite().await).await;
+            })+)+
+        }
+
+        mod postgres {
+            use super::{World, suite};
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                match World::postgres().await {
+                    Some(world) => suite::$room::$case(&world).await,
+                    None => println!("not run: COUNTERSIGN_TEST_POSTGRES names no server"),
+                }
+            })+)+
+        }
+    };
+}
+
+cases! {
+    directory: principals_come_back_and_keys_are_unique, credentials_belong_to_their_client,
+        what_changed_is_told_once_with_tombstones, a_removed_principal_takes_its_assignments_along;
+    assignments: the_same_grant_twice_is_one_grant, a_name_is_one_grant_in_the_tenant,
+        listing_by_scope_knows_above_and_below, one_of_many_equal_grants_wins;
+    resources: a_resource_is_found_without_regard_to_case, an_update_must_know_the_generation,
+        one_of_many_creators_wins, a_host_name_belongs_to_one_tenant, a_soft_deleted_vault_keeps_its_name,
+        a_group_takes_all_below_it_along, listing_goes_on_after_a_key, tags_are_counted;
+    secrets: versions_stay_and_the_newest_is_found, a_deleted_secret_blocks_its_name_until_it_is_purged,
+        a_recovered_secret_has_all_its_versions, what_is_due_is_purged, many_writers_make_many_versions;
+    blobs: names_sort_by_their_bytes, conditions_are_kept, one_of_many_creators_of_a_blob_wins,
+        what_a_write_replaced_is_given_up, a_container_takes_its_blobs_along;
+    site: settings_and_keys_are_kept, audit_is_read_newest_first, a_failed_write_leaves_no_audit;
+}
+
+/// What was acknowledged is there for the next process.
+#[tokio::test]
+async fn sqlite_file_survives_its_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.db");
+    let first = World::at(&file).await;
+    suite::secrets::set(&first, "kept", "1").await;
+    let (tenant, subscription) = (first.tenant, first.subscription);
+    drop(first);
+    let second = World::reopened(&file, tenant, subscription);
+    assert_eq!(suite::secrets::newest(&second, "kept").await.unwrap().sealed, b"1");
+}
+
+/// A database written by a newer program is refused, not guessed at.
+#[tokio::test]
+async fn something_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.db");
+    std::fs::write(&file, b"this is a diary, dear reader, and has always been one".repeat(100)).unwrap();
+    assert!(matches!(
+        cs_store_sql::SqlStore::sqlite(&file),
+        Err(cs_store::StoreError::Unavailable { .. } | cs_store::StoreError::Damaged { .. })
+    ));
+}

@@ -1,0 +1,126 @@
+use cs_store::{
+    AccountPlace, BlobExpect, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow, Segment,
+    StoreError,
+};
+use futures_util::future::join_all;
+
+use crate::world::{NOW, World, label, uuid};
+
+fn place(w: &World) -> AccountPlace {
+    AccountPlace { tenant: w.tenant, account: "/subscriptions/s/account".to_owned() }
+}
+
+async fn boxed(w: &World) {
+    let row = ContainerRow { name: "box".into(), etag: "1".into(), modified: NOW, metadata: vec![] };
+    w.store.create_container(&w.allowed(), place(w), row, w.audit("box")).await.unwrap();
+}
+
+fn blob(name: &str) -> BlobRow {
+    BlobRow {
+        container: "box".into(),
+        name: name.into(),
+        etag: uuid().simple().to_string(),
+        created: NOW,
+        modified: NOW,
+        length: 3,
+        properties: BlobProperties { content_type: Some("text/plain".into()), ..BlobProperties::default() },
+        metadata: vec![("k".into(), "v".into())],
+        inline: Some(b"abc".to_vec()),
+        segments: vec![],
+    }
+}
+
+async fn put(w: &World, row: BlobRow, expect: BlobExpect) -> Result<(), StoreError> {
+    w.store.put_blob(&w.allowed(), place(w), row, expect, w.audit("put")).await
+}
+
+async fn get(w: &World, name: &str) -> Option<BlobRow> {
+    w.store.blob(&w.allowed(), place(w), "box".into(), name.into()).await.unwrap()
+}
+
+pub async fn names_sort_by_their_bytes(w: &World) {
+    boxed(w).await;
+    let names = ["Z", "a", "a/b", "a0", "é", "\u{10000}", "\u{ffff}"];
+    for name in names {
+        put(w, blob(name), BlobExpect::Any).await.unwrap();
+    }
+    let mut sorted: Vec<&str> = names.to_vec();
+    sorted.sort_by_key(|name| name.as_bytes().to_vec());
+    let listed = async |prefix: &str, from: &str, limit| {
+        let page =
+            w.store.blobs(&w.allowed(), place(w), "box".into(), prefix.into(), from.into(), limit).await;
+        page.unwrap().into_iter().map(|b| b.name).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("", "", 100).await, sorted);
+    assert_eq!(listed("", "a/b", 2).await, ["a/b", "a0"], "from is inclusive");
+    assert_eq!(listed("a", "", 100).await, ["a", "a/b", "a0"]);
+    assert_eq!(listed("%", "", 100).await, Vec::<String>::new(), "a prefix is no pattern");
+    let head = w.store.blob_head(&w.allowed(), place(w), "box".into(), "a".into()).await.unwrap().unwrap();
+    assert_eq!((head.inline, head.length), (None, 3));
+    assert_eq!(get(w, "A").await, None, "case matters");
+}
+
+pub async fn conditions_are_kept(w: &World) {
+    boxed(w).await;
+    let first = blob("b");
+    put(w, first.clone(), BlobExpect::Absent).await.unwrap();
+    assert_eq!(get(w, "b").await.unwrap(), first);
+    let refused = |r: Result<(), StoreError>| assert!(matches!(r, Err(StoreError::Conflict(_))), "{r:?}");
+    refused(put(w, blob("b"), BlobExpect::Absent).await);
+    refused(put(w, blob("b"), BlobExpect::Etag("other".into())).await);
+    refused(put(w, blob("new"), BlobExpect::Etag("other".into())).await);
+    assert_eq!(get(w, "b").await.unwrap(), first, "refused writes change nothing");
+    let second = blob("b");
+    put(w, second.clone(), BlobExpect::Etag(first.etag)).await.unwrap();
+    assert_eq!(get(w, "b").await.unwrap().etag, second.etag);
+    let homeless = BlobRow { container: "nowhere".into(), ..blob("b") };
+    assert!(matches!(put(w, homeless, BlobExpect::Any).await, Err(StoreError::Missing(_))));
+}
+
+pub async fn one_of_many_creators_of_a_blob_wins(w: &World) {
+    boxed(w).await;
+    let results = join_all((0..8).map(|_| put(w, blob("raced"), BlobExpect::Absent))).await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
+    let lost = results.iter().flat_map(|r| r.as_ref().err());
+    assert!(lost.into_iter().all(|e| matches!(e, StoreError::Conflict(_))), "{results:?}");
+}
+
+pub async fn what_a_write_replaced_is_given_up(w: &World) {
+    boxed(w).await;
+    let (old, block, unknown) = (label(), label(), label());
+    let segment = Segment { id: String::new(), key: old.clone(), length: 3 };
+    put(w, BlobRow { inline: None, segments: vec![segment], ..blob("b") }, BlobExpect::Any).await.unwrap();
+    let waiting = BlockRow { id: "AA==".into(), key: block.clone(), length: 3 };
+    let (at, name) = (NOW, "b".to_owned());
+    w.store
+        .put_block(&w.allowed(), place(w), "box".into(), name, waiting, at, w.audit("block"))
+        .await
+        .unwrap();
+    let keys = vec![old.clone(), block.clone(), unknown.clone()];
+    assert_eq!(w.store.unknown_objects(keys.clone()).await.unwrap(), [unknown.clone()]);
+
+    put(w, blob("b"), BlobExpect::Any).await.unwrap();
+    let mut given_up = w.store.given_up(NOW.plus_seconds(1), 10_000).await.unwrap();
+    given_up.retain(|key| keys.contains(key));
+    given_up.sort();
+    let mut wanted = vec![old, block];
+    wanted.sort();
+    assert_eq!(given_up, wanted);
+    w.store.forget_objects(wanted.clone()).await.unwrap();
+    assert_eq!(w.store.unknown_objects(wanted.clone()).await.unwrap().len(), 2);
+}
+
+pub async fn a_container_takes_its_blobs_along(w: &World) {
+    boxed(w).await;
+    put(w, blob("b"), BlobExpect::Any).await.unwrap();
+    let twin = ContainerRow { name: "box".into(), etag: "2".into(), modified: NOW, metadata: vec![] };
+    let refused = w.store.create_container(&w.allowed(), place(w), twin, w.audit("box")).await;
+    assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
+    let remove = async || {
+        w.store.remove_container(&w.allowed(), place(w), "box".into(), NOW, w.audit("rm")).await.unwrap()
+    };
+    assert!(remove().await);
+    assert!(!remove().await, "once only");
+    boxed(w).await;
+    assert_eq!(get(w, "b").await, None, "a new container is empty");
+}
