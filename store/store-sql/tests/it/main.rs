@@ -3,7 +3,7 @@
 //!
 //! Each case is written against the traits and works in a tenant of its own, so that all of them share one database.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod suite;
 mod world;
