@@ -1,4 +1,7 @@
 //! The names this site has ever issued tokens under: a changed port or suffix orphans no token (design.md, Trust).
+//!
+//! Names are kept without their port. The port in a `Host` header is the caller's word, and a list of ports could be
+//! filled by anybody who may ask for a token; that a token is ours is proven by its signature, not by its port.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -7,7 +10,7 @@ use cs_names::Address;
 use cs_store::{Site, StoreError};
 
 const SETTING: &str = "issuers";
-/// More names than a site ever has; the port in a `Host` header is the caller's choice.
+/// More names than a site ever has: they change with its suffix, which only its owner chooses.
 const KEPT: usize = 64;
 /// What the public cloud's verifiers expect in v1 tokens (sts.md 6), only under its own names.
 const CLOUD: &str = "https://sts.windows.net";
@@ -39,6 +42,7 @@ impl Issuers {
 
     /// Makes sure that tokens issued under this name will be accepted, also after a restart.
     pub(crate) async fn remember(&self, base: &str, site: &dyn Site) -> Result<(), StoreError> {
+        let base = portless(base);
         if self.knows(base) {
             return Ok(());
         }
@@ -62,12 +66,25 @@ impl Issuers {
     /// Whether `iss` is one of ours for this tenant, v1 or v2.
     pub(crate) fn accept(&self, iss: &str, tenant: TenantId) -> bool {
         let of_tenant = |suffix: &str| iss.strip_suffix(suffix)?.strip_suffix(&format!("/{tenant}"));
-        of_tenant("/v2.0").or_else(|| of_tenant("/")).is_some_and(|base| self.knows(base))
+        of_tenant("/v2.0").or_else(|| of_tenant("/")).is_some_and(|base| self.knows(portless(base)))
     }
 }
 
+/// `https://login.S` of `https://login.S:8443`.
+fn portless(base: &str) -> &str {
+    match base.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => base,
+    }
+}
+
+/// The stored list; lists of earlier versions hold ports.
 async fn read(site: &dyn Site) -> Result<Vec<String>, StoreError> {
     let text = site.setting(SETTING.to_owned()).await?.unwrap_or_else(|| "[]".to_owned());
-    serde_json::from_str(&text)
-        .map_err(|e| StoreError::Damaged { what: "list of issuers", cause: e.to_string() })
+    let stored: Vec<String> = serde_json::from_str(&text)
+        .map_err(|e| StoreError::Damaged { what: "list of issuers", cause: e.to_string() })?;
+    let mut names: Vec<String> = stored.iter().map(|base| portless(base).to_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }

@@ -2,6 +2,8 @@
 
 use cs_authority::{KnownResource, TokenCheck, TokenRefusal};
 use cs_jose::{Signer, encode_url};
+use cs_names::{Address, SiteNames};
+use cs_store::Site;
 use serde_json::{Value, json};
 
 use crate::{
@@ -168,14 +170,45 @@ async fn a_principal_that_is_gone_is_refused_at_once() {
 #[tokio::test]
 async fn tokens_of_every_name_the_site_was_served_under_stay_good() {
     let world = World::new().await;
-    let issue = async |port| {
-        let address = world.address_at(port);
+    let issue = async |suffix: &str| {
+        let address = Address::new(SiteNames::under(suffix).unwrap(), 8443);
         world.authority.token_for(T1, APP, VAULT, &address).await.unwrap().access_token
     };
-    // At once, so that two new names meet while the list is written.
-    let tokens = tokio::join!(issue(1001), issue(1002), issue(1003));
+    // At once, so that new names meet while the list is written.
+    let tokens = tokio::join!(issue("a.example"), issue("b.example"), issue("c.example"));
     world.authority.reload().await.unwrap();
     for token in [tokens.0, tokens.1, tokens.2] {
         assert!(check(&world, &token).is_ok(), "{}", claims_of(&token)["iss"]);
+    }
+}
+
+/// The port is the caller's word (`Host`): whoever may ask for a token could use up every place of the list.
+#[tokio::test]
+async fn no_caller_fills_the_list_of_issuers_with_ports() {
+    let world = World::new().await;
+    for port in 1000..1100 {
+        let address = world.address_at(port);
+        let token = world.authority.token_for(T1, APP, VAULT, &address).await.unwrap().access_token;
+        let issuer = format!("https://login.countersign.localhost:{port}/{T1}/");
+        assert_eq!(check(&world, &token).unwrap().issuer, issuer);
+    }
+    let kept = world.store.setting("issuers".to_owned()).await.unwrap().unwrap();
+    assert_eq!(kept, r#"["https://login.countersign.localhost"]"#);
+}
+
+#[tokio::test]
+async fn a_list_written_with_ports_is_still_read() {
+    let world = World::new().await;
+    let old = r#"["https://login.old.example:8443"]"#.to_owned();
+    world.store.set_setting("issuers".to_owned(), old).await.unwrap();
+    world.authority.reload().await.unwrap();
+    token(&world).await;
+    for issuer in ["https://login.old.example:8443", "https://login.old.example"] {
+        assert!(forged(&world, json!({"iss": format!("{issuer}/{T1}/")})).await.is_ok(), "{issuer}");
+    }
+    for odd in ["https://login.old.example:", "https://login.old.example:x", "https://login.old.example:1:2"]
+    {
+        let refused = forged(&world, json!({"iss": format!("{odd}/{T1}/")})).await;
+        assert!(matches!(refused, Err(TokenRefusal::Issuer { .. })), "{odd}");
     }
 }
