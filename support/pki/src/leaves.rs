@@ -47,10 +47,8 @@ impl Leaves {
         let host = host.map(str::to_ascii_lowercase).filter(|h| self.names.route(h).is_some());
         let cached = host.clone().unwrap_or_default();
         let now = self.clock.now();
-        if let Some((until, leaf)) = self.made.get(&cached) {
-            if now < until {
-                return Ok(leaf);
-            }
+        if let Some((_, leaf)) = self.made.get(&cached).filter(|(until, _)| now < *until) {
+            return Ok(leaf);
         }
         let names = match host {
             Some(host) => vec![host],
