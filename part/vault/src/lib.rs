@@ -14,6 +14,7 @@ use cs_seal::{Aad, Key};
 use cs_store::{AuditLog, Resources, Secrets};
 use cs_time::{Chance, Clock};
 
+pub use cs_store::{AuditRecord, SecretChange, SecretRow};
 pub use error::VaultError;
 pub use open::OpenVault;
 pub use secret::{Deleted, NewSecret, Secret, VALUE_MAX_BYTES};

@@ -19,9 +19,8 @@ use cs_rbac::{Allowed, NO_ATTRIBUTES, ObjectKind, Operation};
 use cs_serve::{
     Bearer, Context, Doors, Found, Needs, Params, Paths, Query, Request, Response, Surface, bearer, single,
 };
-use cs_store::AuditRecord;
 use cs_time::Clock;
-use cs_vault::{OpenVault, Vaults};
+use cs_vault::{AuditRecord, OpenVault, Vaults};
 use http::{HeaderMap, HeaderValue};
 
 use self::{

@@ -1,8 +1,7 @@
 //! The operations on secrets, from wire to part and back.
 
 use cs_serve::{BodyError, Request, Response, empty, json, read_body};
-use cs_store::{SecretChange, SecretRow};
-use cs_vault::{Deleted, NewSecret, Secret};
+use cs_vault::{Deleted, NewSecret, Secret, SecretChange, SecretRow};
 use cs_wire_vault::{Attributes, Page, SecretBundle, SecretParameters};
 use http::StatusCode;
 use serde_json::{Map, Value};
