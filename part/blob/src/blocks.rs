@@ -1,16 +1,17 @@
 //! Blocks: content put piece by piece, committed by a list.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, BlobRow, BlockRow, Segment, StoreError};
+use cs_store::{AuditRecord, BlobRow, BlockRow, Segment, StoreError, UNCOMMITTED_MAX};
 use futures_util::Stream;
 
-use crate::{Account, BlobError, Blobs, Incoming, NewBlob};
+use crate::{Account, BlobError, Blobs, Checks, Incoming, NewBlob};
 
 /// One block may hold this much: 4000 MiB (blob.md 6).
 pub const BLOCK_MAX_BYTES: u64 = 4000 << 20;
 const COMMITTED_MAX: usize = 50_000;
-const UNCOMMITTED_MAX: usize = 100_000;
 
 /// A block to be put. The id is base64 as sent, checked by the surface.
 pub struct NewBlock {
@@ -36,7 +37,7 @@ pub struct CommittedBlock {
 }
 
 impl Blobs {
-    /// Keeps an uncommitted block, durably. Answers its MD5 (base64) where it was computed.
+    /// Keeps an uncommitted block, durably. Answers what was computed of it.
     ///
     /// # Errors
     /// [`BlobError`].
@@ -47,26 +48,25 @@ impl Blobs {
         account: &Account,
         new: NewBlock,
         incoming: Incoming<S>,
-    ) -> Result<Option<String>, BlobError>
+    ) -> Result<Checks, BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     {
         self.container(account, &new.container).await?;
-        let known = self.uncommitted(allowed, account, &new.container, &new.name).await?;
+        let known = self.uncommitted(allowed, account, &new.container, &new.name, 1).await?;
         if known.first().is_some_and(|b| b.id.len() != new.id.len()) {
             return Err(BlobError::BlockIdLength);
         }
-        if known.len() >= UNCOMMITTED_MAX {
-            return Err(BlobError::TooManyBlocks);
-        }
         let kept = self.keep(incoming, BLOCK_MAX_BYTES, 0).await?;
-        let key = kept.segments.into_iter().next().map(|s| s.key).unwrap_or_default();
-        let block = BlockRow { id: new.id, key, length: kept.length };
+        let (key, crc) = kept.segments.into_iter().next().map(|s| (s.key, s.crc)).unwrap_or_default();
+        let object = Some(key.clone());
+        let block = BlockRow { id: new.id, key, length: kept.length, crc };
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
         let now = self.parts.clock.now();
         match self.parts.blobs.put_block(allowed, place, new.container, new.name, block, now, audit).await {
-            Ok(()) => Ok(kept.md5),
-            Err(StoreError::Missing(_)) => Err(BlobError::NoSuchContainer),
+            Ok(()) => Ok(kept.checks),
+            Err(StoreError::Missing(_)) => Err(self.without(object, BlobError::NoSuchContainer).await),
+            Err(StoreError::Conflict(_)) => Err(self.without(object, BlobError::TooManyUncommitted).await),
             Err(error) => Err(error.into()),
         }
     }
@@ -87,21 +87,11 @@ impl Blobs {
             return Err(BlobError::TooManyBlocks);
         }
         self.container(account, &new.container).await?;
-        let uncommitted = self.uncommitted(allowed, account, &new.container, &new.name).await?;
+        let uncommitted =
+            self.uncommitted(allowed, account, &new.container, &new.name, UNCOMMITTED_MAX).await?;
         let there = self.find(allowed, account, &new.container, &new.name).await?;
         let committed = there.as_ref().map(|b| b.segments.as_slice()).unwrap_or_default();
-        let fresh = |id: &str| {
-            let found = uncommitted.iter().find(|b| b.id == id)?;
-            Some(Segment { id: found.id.clone(), key: found.key.clone(), length: found.length })
-        };
-        let old = |id: &str| committed.iter().find(|s| s.id == id).cloned();
-        let pick = |entry: &BlockUse| match entry {
-            BlockUse::Committed(id) => old(id),
-            BlockUse::Uncommitted(id) => fresh(id),
-            BlockUse::Latest(id) => fresh(id).or_else(|| old(id)),
-        };
-        let segments: Vec<Segment> =
-            list.iter().map(pick).collect::<Option<_>>().ok_or(BlobError::InvalidBlockList)?;
+        let segments = pick(list, uncommitted, committed).ok_or(BlobError::InvalidBlockList)?;
         let now = self.now();
         let row = BlobRow {
             container: new.container.clone(),
@@ -130,7 +120,7 @@ impl Blobs {
         name: &str,
     ) -> Result<(Option<BlobRow>, Vec<CommittedBlock>, Vec<CommittedBlock>), BlobError> {
         self.container(account, container).await?;
-        let uncommitted = self.uncommitted(allowed, account, container, name).await?;
+        let uncommitted = self.uncommitted(allowed, account, container, name, UNCOMMITTED_MAX).await?;
         let there = self.find(allowed, account, container, name).await?;
         if there.is_none() && uncommitted.is_empty() {
             return Err(BlobError::NoSuchBlob);
@@ -149,8 +139,24 @@ impl Blobs {
         account: &Account,
         container: &str,
         name: &str,
+        limit: u32,
     ) -> Result<Vec<BlockRow>, BlobError> {
         let place = account.place.clone();
-        Ok(self.parts.blobs.blocks(allowed, place, container.to_owned(), name.to_owned()).await?)
+        Ok(self.parts.blobs.blocks(allowed, place, container.to_owned(), name.to_owned(), limit).await?)
     }
+}
+
+/// The blocks a list names; `None` when one of them is not there.
+fn pick(list: &[BlockUse], uncommitted: Vec<BlockRow>, committed: &[Segment]) -> Option<Vec<Segment>> {
+    let fresh: HashMap<String, Segment> = uncommitted
+        .into_iter()
+        .map(|b| (b.id.clone(), Segment { id: b.id, key: b.key, length: b.length, crc: b.crc }))
+        .collect();
+    let old: HashMap<&str, &Segment> = committed.iter().map(|s| (s.id.as_str(), s)).collect();
+    let picked = list.iter().map(|entry| match entry {
+        BlockUse::Committed(id) => old.get(id.as_str()).copied(),
+        BlockUse::Uncommitted(id) => fresh.get(id),
+        BlockUse::Latest(id) => fresh.get(id).or_else(|| old.get(id.as_str()).copied()),
+    });
+    picked.map(|segment| segment.cloned()).collect()
 }

@@ -3,7 +3,7 @@
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, ContainerRow, StoreError};
 
-use crate::{Account, BlobError, Blobs};
+use crate::{Account, BlobError, Blobs, Conditions, Verdict};
 
 impl Blobs {
     /// # Errors
@@ -58,14 +58,19 @@ impl Blobs {
     }
 
     /// # Errors
-    /// [`BlobError::NoSuchContainer`].
+    /// [`BlobError::NoSuchContainer`], [`BlobError::ConditionNotMet`].
     pub async fn remove_container(
         &self,
         op: &Operation,
         allowed: &Allowed,
         account: &Account,
         name: &str,
+        conditions: &Conditions,
     ) -> Result<(), BlobError> {
+        let there = self.container(account, name).await?;
+        if conditions.on_read(&there.etag, there.modified) != Verdict::Go {
+            return Err(BlobError::ConditionNotMet);
+        }
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
         match self
             .parts

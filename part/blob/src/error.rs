@@ -20,12 +20,19 @@ pub enum BlobError {
     InvalidRange { length: u64 },
     #[error("the content does not have the MD5 that was given")]
     Md5Mismatch { given: String, computed: String },
+    #[error("the content does not have the CRC-64 that was given")]
+    Crc64Mismatch { given: String, computed: String },
+    /// Only new blobs may be written, and one is there.
+    #[error("the right to add does not reach to what is there")]
+    OnlyNew,
     #[error("a block of the list is not there")]
     InvalidBlockList,
     #[error("block ids of one blob must have one length")]
     BlockIdLength,
     #[error("more blocks than a blob holds")]
     TooManyBlocks,
+    #[error("more uncommitted blocks than a blob may have")]
+    TooManyUncommitted,
     #[error("the content is larger than {0} bytes")]
     TooLarge(u64),
     /// The caller stopped sending.
@@ -35,4 +42,11 @@ pub enum BlobError {
     Bytes(#[from] BytesError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl BlobError {
+    /// Whether there is no room on the disk or in the database.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Bytes(BytesError::Full { .. }) | Self::Store(StoreError::Full { .. }))
+    }
 }

@@ -5,6 +5,7 @@
 //! swept later, so that readers of the old content can finish.
 
 mod blocks;
+mod checks;
 mod conditions;
 mod containers;
 mod error;
@@ -13,14 +14,16 @@ mod read;
 mod sweep;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use cs_bytes::BlobBytes;
 use cs_ids::{ResourceId, Scope, TenantId};
-use cs_store::{AccountPlace, HostKind, Resources};
+use cs_rbac::{Denied, Operation};
+use cs_store::{AccountPlace, AuditRecord, HostKind, Resources};
 use cs_time::{Chance, Clock, Timestamp};
 
 pub use blocks::{BlockUse, CommittedBlock, NewBlock};
+pub use checks::Checks;
 pub use conditions::{Conditions, Verdict};
 pub use cs_store::{BlobProperties, BlobRow, ContainerRow};
 pub use error::BlobError;
@@ -43,6 +46,8 @@ pub struct BlobParts {
 /// All accounts of a site.
 pub struct Blobs {
     pub(crate) parts: BlobParts,
+    /// Where the look for objects nobody knows goes on.
+    pub(crate) swept_to: Mutex<String>,
 }
 
 /// An account, found by the label of its host.
@@ -66,7 +71,7 @@ impl Account {
 
 impl Blobs {
     pub fn new(parts: BlobParts) -> Self {
-        Self { parts }
+        Self { parts, swept_to: Mutex::default() }
     }
 
     /// # Errors
@@ -78,6 +83,14 @@ impl Blobs {
             place: AccountPlace { tenant: o.tenant, account: o.id.key().to_owned() },
             id: o.id,
         }))
+    }
+
+    /// Records a refusal; durable on return.
+    ///
+    /// # Errors
+    /// [`BlobError::Store`].
+    pub async fn record_denied(&self, op: &Operation, denied: &Denied) -> Result<(), BlobError> {
+        Ok(self.parts.blobs.append(vec![AuditRecord::denied(op, denied)]).await?)
     }
 
     /// A new ETag, without quotes: never the same twice, also within a second.

@@ -1,7 +1,7 @@
 //! Listing blobs: in the order of their names' bytes, rolled up at a delimiter.
 
 use cs_rbac::Allowed;
-use cs_store::BlobRow;
+use cs_store::{BlobRow, after_prefix};
 
 use crate::{Account, BlobError, Blobs};
 
@@ -24,8 +24,10 @@ pub enum Listed {
     Prefix(String),
 }
 
-/// Rows read from the store at once.
-const BATCH: u32 = 1000;
+/// Rows read from the store at once: few where names may roll up and the rest of a batch is skipped, more while
+/// they do not.
+const FIRST_BATCH: u32 = 128;
+const BATCH_MAX: u32 = 1024;
 
 impl Blobs {
     /// A page, and the name the next one begins with.
@@ -40,33 +42,57 @@ impl Blobs {
         listing: &Listing,
     ) -> Result<(Vec<Listed>, Option<String>), BlobError> {
         self.container(account, container).await?;
-        let mut found = Vec::new();
-        let mut from = listing.from.clone();
+        let mut page = Page { listing, found: Vec::new(), from: listing.from.clone(), rolled: None };
+        let mut batch = FIRST_BATCH;
         loop {
             let (place, name, prefix) = (account.place.clone(), container.to_owned(), listing.prefix.clone());
-            let rows = self.parts.blobs.blobs(allowed, place, name, prefix, from.clone(), BATCH).await?;
-            let full = rows.len() == BATCH as usize;
-            let mut jump = None;
+            let rows = self.parts.blobs.blobs(allowed, place, name, prefix, page.from.clone(), batch).await?;
+            let full = rows.len() == batch as usize;
             for row in rows {
-                if found.len() == listing.size {
-                    return Ok((found, Some(row.name)));
+                if let Some(next) = page.take(row) {
+                    return Ok((page.found, Some(next)));
                 }
-                if let Some(rolled) = roll_up(listing, &row.name) {
-                    // Everything below the prefix is in it: the next name to look at lies behind all of them.
-                    jump = Some(format!("{rolled}{}", char::MAX));
-                    found.push(Listed::Prefix(rolled));
-                    break;
-                }
-                // No name holds a NUL, so this is the very next name there can be.
-                from = format!("{}\u{1}", row.name);
-                found.push(Listed::Blob(Box::new(row)));
             }
-            match jump {
-                Some(next) => from = next,
-                None if full => {}
-                None => return Ok((found, None)),
+            if !full {
+                return Ok((page.found, None));
+            }
+            batch = if page.rolled.is_some() { FIRST_BATCH } else { BATCH_MAX.min(batch * 2) };
+        }
+    }
+}
+
+/// A page while it is filled.
+struct Page<'l> {
+    listing: &'l Listing,
+    found: Vec<Listed>,
+    /// Where the next batch begins.
+    from: String,
+    /// The prefix listed last: names below it are in it.
+    rolled: Option<String>,
+}
+
+impl Page<'_> {
+    /// Takes the next row; answers its name when there is no more room.
+    fn take(&mut self, row: BlobRow) -> Option<String> {
+        if self.rolled.as_deref().is_some_and(|prefix| row.name.starts_with(prefix)) {
+            return None;
+        }
+        if self.found.len() == self.listing.size {
+            return Some(row.name);
+        }
+        self.rolled = roll_up(self.listing, &row.name);
+        match &self.rolled {
+            Some(prefix) => {
+                self.from = after_prefix(prefix);
+                self.found.push(Listed::Prefix(prefix.clone()));
+            }
+            None => {
+                // No name holds a NUL, so this is the very next name there can be.
+                self.from = format!("{}\u{1}", row.name);
+                self.found.push(Listed::Blob(Box::new(row)));
             }
         }
+        None
     }
 }
 

@@ -60,8 +60,10 @@ impl Blobs {
         let range = range(&blob)?;
         let chunks = match blob.inline.take() {
             Some(content) => {
+                let content = Bytes::from(content);
                 let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-                let part = bounds.and_then(|(a, b)| content.get(a..b).map(Bytes::copy_from_slice));
+                let part =
+                    bounds.filter(|(a, b)| a <= b && *b <= content.len()).map(|(a, b)| content.slice(a..b));
                 let part = part.ok_or(BlobError::InvalidRange { length: blob.length })?;
                 stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()
             }

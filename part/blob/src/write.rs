@@ -1,13 +1,11 @@
 //! Putting and removing blobs, and their metadata and properties.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, BlobExpect, BlobProperties, BlobRow, Segment, StoreError};
 use futures_util::{Stream, StreamExt};
-use md5::{Digest, Md5};
 
-use crate::{Account, BlobError, Blobs, Conditions, INLINE_MAX_BYTES};
+use crate::{Account, BlobError, Blobs, Checks, Conditions, INLINE_MAX_BYTES, checks::Running};
 
 /// A blob put whole may hold this much: 5000 MiB (blob.md 6).
 pub const BLOB_MAX_BYTES: u64 = 5000 << 20;
@@ -24,6 +22,8 @@ pub struct Incoming<S> {
     pub length: Option<u64>,
     /// MD5 of the whole, as announced: base64.
     pub md5: Option<String>,
+    /// CRC-64 of the whole, as announced: base64.
+    pub crc64: Option<String>,
 }
 
 /// A blob to be put.
@@ -33,6 +33,8 @@ pub struct NewBlob {
     pub properties: BlobProperties,
     pub metadata: Vec<(String, String)>,
     pub conditions: Conditions,
+    /// The caller may add blobs, but not write over one.
+    pub only_new: bool,
 }
 
 /// Content that has been kept.
@@ -40,8 +42,7 @@ pub(crate) struct Kept {
     pub inline: Option<Vec<u8>>,
     pub segments: Vec<Segment>,
     pub length: u64,
-    /// Base64, where it was computed.
-    pub md5: Option<String>,
+    pub checks: Checks,
 }
 
 impl Blobs {
@@ -56,7 +57,7 @@ impl Blobs {
         account: &Account,
         new: NewBlob,
         incoming: Incoming<S>,
-    ) -> Result<BlobRow, BlobError>
+    ) -> Result<(BlobRow, Checks), BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     {
@@ -65,7 +66,7 @@ impl Blobs {
         let kept = self.keep(incoming, BLOB_MAX_BYTES, INLINE_MAX_BYTES).await?;
         let now = self.now();
         let mut properties = new.properties.clone();
-        properties.content_md5 = properties.content_md5.or(kept.md5);
+        properties.content_md5 = properties.content_md5.or_else(|| kept.checks.md5.clone());
         let row = BlobRow {
             container: new.container.clone(),
             name: new.name.clone(),
@@ -78,7 +79,21 @@ impl Blobs {
             inline: kept.inline,
             segments: kept.segments,
         };
-        self.commit(op, allowed, account, &new, row).await
+        let object = row.segments.first().map(|s| s.key.clone());
+        match self.commit(op, allowed, account, &new, row).await {
+            Ok(row) => Ok((row, kept.checks)),
+            Err(error) => Err(self.without(object, error).await),
+        }
+    }
+
+    /// Removes an object whose row was refused. Where the database did not say how it ended, the sweep decides.
+    pub(crate) async fn without(&self, object: Option<String>, error: BlobError) -> BlobError {
+        if let (Some(key), false) = (object, matches!(error, BlobError::Store(_))) {
+            if let Err(error) = self.parts.bytes.remove(&key).await {
+                tracing::warn!(%error, "an object nobody needs is left to the sweep");
+            }
+        }
+        error
     }
 
     /// Commits a row under the conditions of its request; tries again when others write in between.
@@ -91,10 +106,15 @@ impl Blobs {
         row: BlobRow,
     ) -> Result<BlobRow, BlobError> {
         for _ in 0..ATTEMPTS {
-            let expect = self.expectation(allowed, account, new).await?;
+            let expect = match self.expectation(allowed, account, new).await? {
+                BlobExpect::Any if new.only_new => BlobExpect::Absent,
+                BlobExpect::Etag(_) if new.only_new => return Err(BlobError::OnlyNew),
+                expect => expect,
+            };
             let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
             match self.parts.blobs.put_blob(allowed, place, row.clone(), expect, audit).await {
                 Ok(()) => return Ok(row),
+                Err(StoreError::Conflict(_)) if new.only_new => return Err(BlobError::OnlyNew),
                 Err(StoreError::Conflict(_)) => {}
                 Err(StoreError::Missing(_)) => return Err(BlobError::NoSuchContainer),
                 Err(error) => return Err(error.into()),
@@ -155,7 +175,7 @@ impl Blobs {
             return Err(BlobError::TooLarge(max));
         }
         let hashed = incoming.md5.is_some() || incoming.length.is_some_and(|l| l <= HASHED_MAX_BYTES);
-        let mut hash = hashed.then(Md5::new);
+        let mut running = Running::new(hashed);
         let (mut chunks, mut small, mut upload, mut length) = (incoming.chunks, BytesMut::new(), None, 0u64);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| BlobError::BrokenOff)?;
@@ -163,9 +183,7 @@ impl Blobs {
             if length > max {
                 return Err(BlobError::TooLarge(max));
             }
-            if let Some(hash) = &mut hash {
-                hash.update(&chunk);
-            }
+            running.update(&chunk);
             match &mut upload {
                 None if small.len() + chunk.len() <= inline_max => small.extend_from_slice(&chunk),
                 None => {
@@ -180,33 +198,16 @@ impl Blobs {
         if incoming.length.is_some_and(|announced| announced != length) {
             return Err(BlobError::BrokenOff);
         }
-        let md5 = hash.map(|hash| STANDARD.encode(hash.finalize()));
-        if let (Some(given), Some(computed)) = (&incoming.md5, &md5) {
-            if given != computed {
-                return Err(BlobError::Md5Mismatch { given: given.clone(), computed: computed.clone() });
+        let (checks, crc) = running.finish(incoming.md5, incoming.crc64)?;
+        let key = match upload {
+            Some(upload) => upload.finish().await?,
+            None if inline_max == 0 => self.parts.bytes.begin().await?.finish().await?,
+            None => {
+                return Ok(Kept { inline: Some(small.into()), segments: Vec::new(), length, checks });
             }
-        }
-        match upload {
-            None if inline_max == 0 => {
-                let key = self.parts.bytes.begin().await?.finish().await?;
-                Ok(Kept {
-                    inline: None,
-                    segments: vec![Segment { id: String::new(), key, length }],
-                    length,
-                    md5,
-                })
-            }
-            None => Ok(Kept { inline: Some(small.to_vec()), segments: Vec::new(), length, md5 }),
-            Some(upload) => {
-                let key = upload.finish().await?;
-                Ok(Kept {
-                    inline: None,
-                    segments: vec![Segment { id: String::new(), key, length }],
-                    length,
-                    md5,
-                })
-            }
-        }
+        };
+        let segments = vec![Segment { id: String::new(), key, length, crc }];
+        Ok(Kept { inline: None, segments, length, checks })
     }
 
     /// Removes a blob.
@@ -257,20 +258,15 @@ impl Blobs {
         let (container, name) = place;
         self.container(account, container).await?;
         for _ in 0..ATTEMPTS {
-            let found = self
-                .parts
-                .blobs
-                .blob(allowed, account.place.clone(), container.to_owned(), name.to_owned())
-                .await?;
-            let mut row = found.ok_or(BlobError::NoSuchBlob)?;
+            let mut row = self.find(allowed, account, container, name).await?.ok_or(BlobError::NoSuchBlob)?;
             conditions.on_write(Some(&row))?;
-            let expect = BlobExpect::Etag(row.etag.clone());
+            let expect = row.etag.clone();
             change(&mut row);
             row.etag = self.etag();
             row.modified = self.now();
             let audit = AuditRecord::done(op, allowed);
-            match self.parts.blobs.put_blob(allowed, account.place.clone(), row.clone(), expect, audit).await
-            {
+            let place = account.place.clone();
+            match self.parts.blobs.describe_blob(allowed, place, row.clone(), expect, audit).await {
                 Ok(()) => return Ok(row),
                 Err(StoreError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),

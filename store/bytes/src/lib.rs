@@ -23,9 +23,9 @@ pub enum BytesError {
     Io { attempt: &'static str, source: std::io::Error },
     #[error("{attempt}")]
     Store { attempt: &'static str, source: object_store::Error },
+    /// The disk is full: nothing was kept.
     #[error("no space left for {attempt}")]
     Full { attempt: &'static str },
-    /// The caller's side of an upload broke off.
     #[error("the object is not there")]
     Missing,
     #[error("{0}")]
@@ -47,8 +47,14 @@ pub trait BlobBytes: Send + Sync {
     /// Removes an object; one that is gone already is fine.
     async fn remove(&self, key: &str) -> Result<(), BytesError>;
 
-    /// Objects older than `before`, at most `limit`, for the sweep of what no row refers to.
-    async fn older_than(&self, before: Timestamp, limit: usize) -> Result<Vec<String>, BytesError>;
+    /// Keys behind `after` of objects older than `before`, in order, at most `limit`: for the sweep of what no row
+    /// refers to.
+    async fn older_than(
+        &self,
+        before: Timestamp,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, BytesError>;
 }
 
 /// An object being written.

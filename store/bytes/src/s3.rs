@@ -6,10 +6,10 @@ use std::{ops::Range, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cs_time::Timestamp;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, aws::AmazonS3Builder,
-    path::Path,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
+    aws::AmazonS3Builder, path::Path,
 };
 
 use crate::{BlobBytes, ByteStream, BytesError, Upload, new_key};
@@ -47,8 +47,17 @@ impl S3Bytes {
             .build()
             .map_err(fails("reading the bucket's settings"))?;
         let this = Self { store: Arc::new(store), prefix: prefix.trim_matches('/').to_owned() };
-        this.older_than(Timestamp::default(), 1).await?;
+        this.list("").next().await.transpose().map_err(fails("looking into the bucket"))?;
         Ok(this)
+    }
+
+    /// Objects behind a key, in the order of keys.
+    fn list(&self, after: &str) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let prefix = (!self.prefix.is_empty()).then(|| Path::from(self.prefix.as_str()));
+        match after {
+            "" => self.store.list(prefix.as_ref()),
+            after => self.store.list_with_offset(prefix.as_ref(), &self.place(after)),
+        }
     }
 
     fn place(&self, key: &str) -> Path {
@@ -84,20 +93,19 @@ impl BlobBytes for S3Bytes {
         }
     }
 
-    async fn older_than(&self, before: Timestamp, limit: usize) -> Result<Vec<String>, BytesError> {
-        let prefix = (!self.prefix.is_empty()).then(|| Path::from(self.prefix.as_str()));
-        let mut listed = self.store.list(prefix.as_ref());
-        let mut found = Vec::new();
-        while let Some(object) = listed.try_next().await.map_err(fails("listing blobs"))? {
-            let old = Timestamp::from_micros(object.last_modified.timestamp_micros()) < before;
-            if let Some(name) = object.location.filename().filter(|_| old) {
-                found.push(name.to_owned());
-            }
-            if found.len() >= limit {
-                break;
-            }
-        }
-        Ok(found)
+    async fn older_than(
+        &self,
+        before: Timestamp,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, BytesError> {
+        let old = |object: &ObjectMeta| {
+            let modified = Timestamp::from_micros(object.last_modified.timestamp_micros());
+            let name = object.location.filename().filter(|_| modified < before).map(str::to_owned);
+            std::future::ready(Ok(name))
+        };
+        let found = self.list(after).try_filter_map(|object| old(&object)).take(limit).try_collect();
+        found.await.map_err(fails("listing blobs"))
     }
 }
 

@@ -4,4 +4,5 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_site.sql"),
     include_str!("../migrations/0002_secrets.sql"),
     include_str!("../migrations/0003_blobs.sql"),
+    include_str!("../migrations/0004_block_checksums.sql"),
 ];

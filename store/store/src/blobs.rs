@@ -5,7 +5,7 @@ use cs_ids::TenantId;
 use cs_rbac::Allowed;
 use cs_time::Timestamp;
 
-use crate::{AuditRecord, StoreError};
+use crate::{AuditLog, AuditRecord, StoreError};
 
 /// Which account: the tenant and the folded resource id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub struct Segment {
     /// Key of the object.
     pub key: String,
     pub length: u64,
+    /// CRC-64/NVME of the object's bytes.
+    pub crc: u64,
 }
 
 /// Standard properties a client sets (blob.md 5, Put Blob).
@@ -75,10 +77,30 @@ pub struct BlockRow {
     pub id: String,
     pub key: String,
     pub length: u64,
+    /// CRC-64/NVME of the object's bytes.
+    pub crc: u64,
+}
+
+/// Uncommitted blocks a blob holds at most, as far as it is checked: about one put in 256 looks.
+pub const UNCOMMITTED_MAX: u32 = 100_000;
+
+/// The first text behind every text with this prefix, for ranges of names that sort by their bytes.
+pub fn after_prefix(prefix: &str) -> String {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Surrogates are no characters: the one behind U+D7FF is U+E000.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return text;
+        }
+    }
+    // Nothing sorts behind all of them: longer than any name of the largest character does.
+    char::MAX.to_string().repeat(1025)
 }
 
 #[async_trait]
-pub trait Blobs: Send + Sync {
+pub trait Blobs: AuditLog {
     /// `Exists` when there is one of this name.
     async fn create_container(
         &self,
@@ -128,6 +150,19 @@ pub trait Blobs: Send + Sync {
         name: String,
     ) -> Result<Option<BlobRow>, StoreError>;
 
+    /// Replaces properties and metadata, ETag and time of change; content and uncommitted blocks stay.
+    ///
+    /// # Errors
+    /// `Conflict` when the blob does not carry the ETag `expect` (any more).
+    async fn describe_blob(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        blob: BlobRow,
+        expect: String,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
     /// A blob with its inline content.
     async fn blob(
         &self,
@@ -165,7 +200,8 @@ pub trait Blobs: Send + Sync {
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
-    /// Blobs in the order of their names' bytes, from `from` on (inclusive), with a prefix; without inline content.
+    /// Blobs in the order of their names' bytes, from `from` on (inclusive), with a prefix; without inline content
+    /// and segments.
     async fn blobs(
         &self,
         allowed: &Allowed,
@@ -177,6 +213,9 @@ pub trait Blobs: Send + Sync {
     ) -> Result<Vec<BlobRow>, StoreError>;
 
     /// Keeps an uncommitted block; one of the same id is replaced.
+    ///
+    /// # Errors
+    /// `Missing` when the container is gone, `Conflict` with [`UNCOMMITTED_MAX`] blocks there.
     async fn put_block(
         &self,
         allowed: &Allowed,
@@ -188,14 +227,18 @@ pub trait Blobs: Send + Sync {
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
 
-    /// Uncommitted blocks of a blob.
+    /// Uncommitted blocks of a blob, by their ids, at most `limit`.
     async fn blocks(
         &self,
         allowed: &Allowed,
         place: AccountPlace,
         container: String,
         name: String,
+        limit: u32,
     ) -> Result<Vec<BlockRow>, StoreError>;
+
+    /// Gives up the uncommitted blocks of blobs that got none since `before`; answers how many.
+    async fn drop_stale_blocks(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Objects given up before `before`, at most `limit`.
     async fn given_up(&self, before: Timestamp, limit: u32) -> Result<Vec<String>, StoreError>;
@@ -205,4 +248,19 @@ pub trait Blobs: Send + Sync {
 
     /// Forgets objects that have been removed.
     async fn forget_objects(&self, keys: Vec<String>) -> Result<(), StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_prefix() {
+        assert_eq!(after_prefix("a/"), "a0");
+        assert_eq!(after_prefix("a\u{d7ff}"), "a\u{e000}");
+        assert_eq!(after_prefix("a\u{10ffff}"), "b");
+        for prefix in ["", "\u{10ffff}"] {
+            assert!(after_prefix(prefix) > "\u{10ffff}".repeat(1024), "{prefix:?}");
+        }
+    }
 }

@@ -65,12 +65,20 @@ pub(crate) fn marker(call: &Call<'_>) -> Result<String, Failure> {
                 .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap_or_default(), 16).ok())
                 .collect::<Option<Vec<u8>>>()
         });
-    let name = bytes.flatten().and_then(|b| String::from_utf8(b).ok());
+    let name = bytes.flatten().and_then(|b| String::from_utf8(b).ok()).filter(|name| !name.contains('\0'));
     name.ok_or_else(|| Failure::query(Code::INVALID_QUERY, "marker", text))
 }
 
 pub(crate) fn to_marker(name: &str) -> String {
     name.bytes().fold("1!".to_owned(), |text, b| text + &format!("{b:02x}"))
+}
+
+/// A text that names are compared with; no name holds a NUL, and databases refuse one.
+pub(crate) fn part_of_name<'c>(call: &'c Call<'_>, name: &'static str) -> Result<Option<&'c str>, Failure> {
+    match call.query.get(name) {
+        Some(text) if text.contains('\0') => Err(Failure::query(Code::INVALID_QUERY, name, text)),
+        other => Ok(other),
+    }
 }
 
 pub(crate) fn wants_metadata(call: &Call<'_>) -> bool {
@@ -79,7 +87,7 @@ pub(crate) fn wants_metadata(call: &Call<'_>) -> bool {
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
     let (size, max_results) = page_size(call)?;
-    let prefix = call.query.get("prefix");
+    let prefix = part_of_name(call, "prefix")?;
     let from = marker(call)?;
     let mut rows = call
         .blobs
@@ -106,6 +114,9 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn create(call: &Call<'_>) -> Result<Response, Failure> {
+    if headers::one(call.headers, "x-ms-blob-public-access")?.is_some() {
+        return Err(Code::PUBLIC_ACCESS.into());
+    }
     let metadata = headers::metadata(call.headers)?;
     let row =
         call.blobs.create_container(call.op, &call.allowed, call.account, &call.container, metadata).await?;
@@ -145,6 +156,7 @@ pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn delete(call: &Call<'_>) -> Result<Response, Failure> {
-    call.blobs.remove_container(call.op, &call.allowed, call.account, &call.container).await?;
+    let conditions = headers::conditions(call.headers)?;
+    call.blobs.remove_container(call.op, &call.allowed, call.account, &call.container, &conditions).await?;
     Ok(plain(StatusCode::ACCEPTED))
 }

@@ -1,18 +1,24 @@
 //! Blobs: put, get, head, delete, metadata and properties.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use cs_blob::{BlobError, BlobRow, Incoming, NewBlob, Verdict};
+use cs_blob::{BlobError, BlobRow, Checks, Incoming, NewBlob, Verdict};
 use cs_serve::{Body, BoxError, Response, empty, single, stream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyStream;
+use md5::{Digest, Md5};
 
 use crate::{
     Call,
     account::plain,
+    doors::BLOB_ADD,
     failure::{Code, Failure},
     headers,
 };
+
+/// The MD5 of a range is computed for ranges up to this size (blob.md 5, Get Blob).
+const RANGE_MD5_MAX_BYTES: u64 = 4 << 20;
 
 /// The body as chunks, with what was announced about it.
 pub(crate) fn incoming(
@@ -28,7 +34,11 @@ pub(crate) fn incoming(
         Some(text) => Some(text.parse().map_err(|_| Failure::header("Content-Length", text))?),
     };
     let chunks = BodyStream::new(body).try_filter_map(|frame| async move { Ok(frame.into_data().ok()) });
-    Ok(Incoming { chunks: Box::pin(chunks), length, md5: headers::md5(call.headers, "content-md5")? })
+    let (md5, crc64) = (headers::md5(call.headers, "content-md5")?, headers::crc64(call.headers)?);
+    if md5.is_some() && crc64.is_some() {
+        return Err(Code::BOTH_CHECKSUMS.into());
+    }
+    Ok(Incoming { chunks: Box::pin(chunks), length, md5, crc64 })
 }
 
 pub(crate) fn new_blob(call: &Call<'_>, plain: bool) -> Result<NewBlob, Failure> {
@@ -38,24 +48,30 @@ pub(crate) fn new_blob(call: &Call<'_>, plain: bool) -> Result<NewBlob, Failure>
         properties: headers::properties(call.headers, plain)?,
         metadata: headers::metadata(call.headers)?,
         conditions: headers::conditions(call.headers)?,
+        only_new: call.allowed.action() == BLOB_ADD,
     })
 }
 
-pub(crate) fn created(blob: &BlobRow, md5: Option<&str>) -> Response {
+pub(crate) fn created(blob: &BlobRow, checks: Option<&Checks>) -> Response {
     let mut response = plain(StatusCode::CREATED);
     let out = response.headers_mut();
     headers::stamp(out, &blob.etag, blob.modified);
     out.insert("x-ms-request-server-encrypted", HeaderValue::from_static("true"));
-    if let Some(md5) = md5 {
-        headers::put(out, "content-md5", md5);
+    if let Some(checks) = checks {
+        put_checks(out, checks);
     }
     response
 }
 
-pub(crate) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
-    if headers::one(call.headers, "x-ms-copy-source")?.is_some() {
-        return Err(Code::NOT_IMPLEMENTED.into());
+/// What was computed of the content that came in.
+pub(crate) fn put_checks(out: &mut HeaderMap, checks: &Checks) {
+    if let Some(md5) = &checks.md5 {
+        headers::put(out, "content-md5", md5);
     }
+    headers::put(out, "x-ms-content-crc64", &checks.crc64);
+}
+
+pub(crate) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
     match headers::one(call.headers, "x-ms-blob-type")? {
         Some(kind) if kind.eq_ignore_ascii_case("BlockBlob") => {}
         Some(kind) if ["appendblob", "pageblob"].contains(&kind.to_ascii_lowercase().as_str()) => {
@@ -65,8 +81,8 @@ pub(crate) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure
         None => return Err(Failure::missing_header("x-ms-blob-type")),
     }
     let (new, incoming) = (new_blob(call, true)?, incoming(call, body)?);
-    let blob = call.blobs.put(call.op, &call.allowed, call.account, new, incoming).await?;
-    Ok(created(&blob, blob.properties.content_md5.as_deref()))
+    let (blob, checks) = call.blobs.put(call.op, &call.allowed, call.account, new, incoming).await?;
+    Ok(created(&blob, Some(&checks)))
 }
 
 /// Conditions of a read, as a failure where they do not hold.
@@ -100,12 +116,24 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
     }
     let content = opened?;
     let length = content.range.end - content.range.start;
+    let (mut md5, mut chunks) = (None, content.chunks);
+    if headers::flag(call.headers, "x-ms-range-get-content-md5")? {
+        if !ranged || length > RANGE_MD5_MAX_BYTES {
+            return Err(Code::OUT_OF_RANGE_INPUT.into());
+        }
+        let whole: Vec<Bytes> = chunks.try_collect().await.map_err(BlobError::from)?;
+        md5 = Some(STANDARD.encode(Md5::digest(whole.concat())));
+        chunks = futures_util::stream::iter(whole.into_iter().map(Ok)).boxed();
+    }
     let mut response = http::Response::new(match length {
         0 => empty(),
-        _ => stream(content.chunks.map(|chunk| chunk.map_err(|e| Box::new(e) as BoxError))),
+        _ => stream(chunks.map(|chunk| chunk.map_err(|e| Box::new(e) as BoxError))),
     });
     let out = response.headers_mut();
     headers::describe(out, &content.blob, ranged);
+    if let Some(md5) = md5 {
+        headers::put(out, "content-md5", &md5);
+    }
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if ranged {
         let (first, last) = (content.range.start, content.range.end - 1);
@@ -135,6 +163,15 @@ pub(crate) async fn get_metadata(call: &Call<'_>) -> Result<Response, Failure> {
 
 pub(crate) async fn delete(call: &Call<'_>) -> Result<Response, Failure> {
     let conditions = headers::conditions(call.headers)?;
+    match headers::one(call.headers, "x-ms-delete-snapshots")?.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("include") => {}
+        // There are no snapshots yet: of those, all are gone, and the blob itself stays.
+        Some("only") => {
+            call.blobs.head(&call.allowed, call.account, &call.container, &call.blob).await?;
+            return Ok(plain(StatusCode::ACCEPTED));
+        }
+        Some(other) => return Err(Failure::header("x-ms-delete-snapshots", other)),
+    }
     call.blobs.remove(call.op, &call.allowed, call.account, &call.container, &call.blob, &conditions).await?;
     let mut response = plain(StatusCode::ACCEPTED);
     response.headers_mut().insert("x-ms-delete-type-permanent", HeaderValue::from_static("true"));

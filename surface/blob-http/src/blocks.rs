@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use crate::{
     Call,
     account::{plain, xml},
-    blobs::{created, incoming, new_blob},
+    blobs::{created, incoming, new_blob, put_checks},
     failure::{Code, Failure},
     headers,
 };
@@ -32,12 +32,10 @@ pub(crate) async fn put_block(call: &Call<'_>, body: Body) -> Result<Response, F
     }
     let new = NewBlock { container: call.container.clone(), name: call.blob.clone(), id };
     let incoming = incoming(call, body)?;
-    let md5 = call.blobs.put_block(call.op, &call.allowed, call.account, new, incoming).await?;
+    let checks = call.blobs.put_block(call.op, &call.allowed, call.account, new, incoming).await?;
     let mut response = plain(StatusCode::CREATED);
     response.headers_mut().insert("x-ms-request-server-encrypted", HeaderValue::from_static("true"));
-    if let Some(md5) = md5 {
-        headers::put(response.headers_mut(), "content-md5", &md5);
-    }
+    put_checks(response.headers_mut(), &checks);
     Ok(response)
 }
 

@@ -94,8 +94,12 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     data("HEAD", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),
     data("PUT", BLOB, "comp=properties", BLOB_WRITE, Op::SetProperties),
     action("GET", BLOB, "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
+    action("HEAD", BLOB, "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
     data("PUT", BLOB, "comp", BLOB_WRITE, Op::NotYet),
     data("GET", BLOB, "comp", BLOB_READ, Op::NotYet),
+    data("HEAD", BLOB, "comp", BLOB_READ, Op::NotYet),
+    data("POST", BLOB, "comp", BLOB_READ, Op::NotYet),
+    data("DELETE", BLOB, "comp", BLOB_DELETE, Op::NotYet),
     data("PUT", BLOB, "", BLOB_WRITE, Op::PutBlob),
     data("GET", BLOB, "", BLOB_READ, Op::GetBlob),
     data("HEAD", BLOB, "", BLOB_READ, Op::HeadBlob),
@@ -106,6 +110,7 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     action("GET", "/{container}", "comp", CONTAINER_READ, Op::NotYet),
     action("PUT", "/{container}", "comp", CONTAINER_WRITE, Op::NotYet),
     action("POST", "/{container}", "comp", CONTAINER_WRITE, Op::NotYet),
+    action("DELETE", "/{container}", "comp", CONTAINER_DELETE, Op::NotYet),
 ];
 
 /// The table, for the tests that knock on every door.

@@ -2,19 +2,9 @@
 
 use cs_authority::TokenRefusal;
 use cs_blob::{Account, BlobError};
-use cs_bytes_errors::is_full;
 use cs_serve::{Context, Response, empty, full};
 use cs_time::Timestamp;
 use http::{HeaderValue, StatusCode, header};
-
-/// Telling a full disk apart.
-mod cs_bytes_errors {
-    use cs_blob::BlobError;
-
-    pub(super) fn is_full(error: &BlobError) -> bool {
-        error.to_string().contains("no space left")
-    }
-}
 
 /// A code with its status and sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +46,18 @@ codes! {
     INVALID_METADATA = 400, "InvalidMetadata", "The metadata specified is invalid. It has characters that are not permitted.";
     METADATA_TOO_LARGE = 400, "MetadataTooLarge", "The size of the specified metadata exceeds the maximum size permitted.";
     MD5_MISMATCH = 400, "Md5Mismatch", "The MD5 value specified in the request did not match with the MD5 value calculated by the server.";
+    CRC64_MISMATCH = 400, "Crc64Mismatch", "The CRC64 value specified in the request did not match with the CRC64 value calculated by the server.";
+    BOTH_CHECKSUMS = 400, "BothCrc64AndMd5HeaderPresent", "Both x-ms-content-crc64 and Content-MD5 are given: send one of them.";
     INVALID_MD5 = 400, "InvalidMd5", "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64-encoded.";
     INVALID_BLOCK_ID = 400, "InvalidQueryParameterValue", "The block id is not base64 of at most 64 bytes.";
     INVALID_BLOB_OR_BLOCK = 400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.";
     INVALID_BLOCK_LIST = 400, "InvalidBlockList", "The specified block list is invalid.";
     BLOCK_LIST_TOO_LONG = 400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks.";
+    TOO_MANY_UNCOMMITTED = 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.";
+    LEASE_NOT_PRESENT_BLOB = 412, "LeaseNotPresentWithBlobOperation", "There is currently no lease on the blob.";
+    LEASE_NOT_PRESENT_CONTAINER = 412, "LeaseNotPresentWithContainerOperation", "There is currently no lease on the container.";
+    CUSTOMER_KEYS = 409, "UnsupportedHeader", "Keys and encryption scopes of the customer are not supported.";
+    PUBLIC_ACCESS = 409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.";
     INVALID_XML = 400, "InvalidXmlDocument", "XML specified is not syntactically valid.";
     INCOMPLETE_BODY = 400, "InvalidInput", "The request body is not of the length that was announced.";
     BODY_TOO_LARGE = 413, "RequestBodyTooLarge", "The request body is too large and exceeds the maximum permissible limit.";
@@ -191,6 +188,12 @@ pub(crate) fn of_part(error: BlobError) -> Failure {
             more: vec![("UserSpecifiedMd5", given), ("ServerCalculatedMd5", computed)],
             ..Code::MD5_MISMATCH.into()
         },
+        BlobError::Crc64Mismatch { given, computed } => Failure {
+            more: vec![("UserSpecifiedCrc64", given), ("ServerCalculatedCrc64", computed)],
+            ..Code::CRC64_MISMATCH.into()
+        },
+        BlobError::OnlyNew => Code::PERMISSION_MISMATCH.into(),
+        BlobError::TooManyUncommitted => Code::TOO_MANY_UNCOMMITTED.into(),
         BlobError::InvalidBlockList => Code::INVALID_BLOCK_LIST.into(),
         BlobError::BlockIdLength => Code::INVALID_BLOB_OR_BLOCK.into(),
         BlobError::TooManyBlocks => Code::BLOCK_LIST_TOO_LONG.into(),
@@ -202,7 +205,7 @@ pub(crate) fn of_part(error: BlobError) -> Failure {
                 cause = store.to_string();
             }
             tracing::error!(%error, cause, "a blob request could not be carried out");
-            if is_full(&error) { Code::FULL.into() } else { Code::INTERNAL.into() }
+            if error.is_full() { Code::FULL.into() } else { Code::INTERNAL.into() }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use cs_blob::{BlobError, BlobProperties, BlobRow, Conditions};
 use cs_ids::ContainerName;
-use cs_serve::single;
+use cs_serve::{Query, single};
 use cs_time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -96,6 +96,48 @@ pub(crate) fn md5(headers: &HeaderMap, name: &'static str) -> Result<Option<Stri
         Ok(bytes) if bytes.len() == 16 => Ok(Some(text.to_owned())),
         _ => Err(Code::INVALID_MD5.into()),
     }
+}
+
+/// `x-ms-content-crc64`: eight bytes in base64.
+pub(crate) fn crc64(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    use base64::Engine;
+    const NAME: &str = "x-ms-content-crc64";
+    let Some(text) = one(headers, NAME)?.filter(|t| !t.is_empty()) else { return Ok(None) };
+    match base64::engine::general_purpose::STANDARD.decode(text) {
+        Ok(bytes) if bytes.len() == 8 => Ok(Some(text.to_owned())),
+        _ => Err(Failure::header(NAME, text)),
+    }
+}
+
+/// A header that says `true` or `false`.
+pub(crate) fn flag(headers: &HeaderMap, name: &'static str) -> Result<bool, Failure> {
+    match one(headers, name)? {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(text) => Err(Failure::header(name, text)),
+    }
+}
+
+/// What is not built must not be taken for done: keys of the customer, tags and conditions on them, copies (F11:
+/// nothing is ever fetched for a caller), leases, earlier states of a blob.
+pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str) -> Result<(), Failure> {
+    if headers.keys().any(|name| name.as_str().starts_with("x-ms-encryption-")) {
+        return Err(Code::CUSTOMER_KEYS.into());
+    }
+    let sent = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+    if ["x-ms-copy-source", "x-ms-tags", "x-ms-if-tags"].into_iter().any(sent) {
+        return Err(Code::NOT_IMPLEMENTED.into());
+    }
+    if sent("x-ms-lease-id") {
+        let (on_container, on_blob) = (Code::LEASE_NOT_PRESENT_CONTAINER, Code::LEASE_NOT_PRESENT_BLOB);
+        return Err(if blob.is_empty() { on_container } else { on_blob }.into());
+    }
+    // There never was a snapshot or version, so none can be found: least of all the blob itself in its stead.
+    if !blob.is_empty() && (query.get("snapshot").is_some() || query.get("versionid").is_some()) {
+        return Err(Code::BLOB_NOT_FOUND.into());
+    }
+    Ok(())
 }
 
 /// `If-*` headers.

@@ -119,8 +119,10 @@ impl BlobHttp {
         }
         let blob = cs_serve::percent_decode(params.get("blob")).ok_or(Code::INVALID_URI)?;
         let named = headers::check_names(params.get("container"), &blob);
+        let built = headers::only_what_is_built(&parts.headers, &query, &blob);
         let allowed = self.require(&op, &account, door, &params, &blob, &query).await?;
         named?;
+        built?;
         let call = Call {
             blobs: &self.blobs,
             account: &account,
@@ -210,20 +212,30 @@ impl BlobHttp {
         } else {
             account.container_scope(container)
         };
-        match &door.needs {
-            Needs::Action(action) => Ok(self.access.require_action(op, action, &scope)?),
-            Needs::Data { action, .. } => {
-                let attributes = attributes(account, door.op, container, blob, query).at(op.started);
-                match self.access.require_data(op, action, &scope, &attributes) {
-                    Ok(allowed) => Ok(allowed),
-                    Err(refusal) if matches!(door.op, Op::PutBlob | Op::PutBlock | Op::PutBlockList) => {
-                        self.require_add(op, account, (container, blob), &scope, &attributes, refusal).await
-                    }
-                    Err(refusal) => Err(refusal.into()),
-                }
-            }
+        let attributes = attributes(account, door.op, container, blob, query).at(op.started);
+        let decided = match &door.needs {
+            Needs::Action(action) => self.access.require_action_with(op, action, &scope, &attributes),
+            Needs::Data { action, .. } => self.access.require_data(op, action, &scope, &attributes),
             // Every row of the table is of one of these kinds; one that is not opens nothing.
-            _ => Err(Code::PERMISSION_MISMATCH.into()),
+            _ => return Err(Code::PERMISSION_MISMATCH.into()),
+        };
+        match decided {
+            Ok(allowed) => Ok(allowed),
+            Err(refusal) if matches!(door.op, Op::PutBlob | Op::PutBlock | Op::PutBlockList) => {
+                self.require_add(op, account, (container, blob), &scope, &attributes, refusal).await
+            }
+            Err(refusal) => Err(self.refused(op, refusal).await),
+        }
+    }
+
+    /// A refusal is recorded before it is answered.
+    async fn refused(&self, op: &Operation, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::Unconfirmed => Code::SERVER_BUSY.into(),
+            Refusal::Denied(denied) => match self.blobs.record_denied(op, &denied).await {
+                Ok(()) => Code::PERMISSION_MISMATCH.into(),
+                Err(error) => error.into(),
+            },
         }
     }
 
@@ -238,28 +250,29 @@ impl BlobHttp {
         refusal: Refusal,
     ) -> Result<Allowed, Failure> {
         let Ok(add) = self.access.require_data(op, BLOB_ADD, scope, attributes) else {
-            return Err(refusal.into());
+            return Err(self.refused(op, refusal).await);
         };
         match self.blobs.is_new(&add, account, container, blob).await? {
             true => Ok(add),
-            false => Err(refusal.into()),
+            false => Err(self.refused(op, refusal).await),
         }
     }
 }
 
 /// What conditions of assignments may ask about (rbac.md 7.3).
 fn attributes(account: &Account, op: Op, container: &str, blob: &str, query: &Query) -> Attributes {
-    let all = Attributes::new().with(Source::Resource, names::ACCOUNT_NAME, account.id.name()).with(
+    let named = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    let all = Attributes::new().with(Source::Resource, names::ACCOUNT_NAME, account.id.name()).with_some(
         Source::Resource,
         names::CONTAINER_NAME,
-        container,
+        named(container),
     );
     match op {
         Op::ListBlobs => {
             let prefix = query.get("prefix").filter(|p| !p.is_empty());
             all.with_some(Source::Request, names::BLOB_PREFIX, prefix).sub_operation(names::BLOB_LIST)
         }
-        _ => all.with(Source::Resource, names::BLOB_PATH, blob),
+        _ => all.with_some(Source::Resource, names::BLOB_PATH, named(blob)),
     }
 }
 
@@ -296,15 +309,6 @@ fn not_yet(query: &Query) -> Failure {
     match query.get("comp") {
         Some(comp) if KNOWN.contains(&comp.to_ascii_lowercase().as_str()) => Code::NOT_IMPLEMENTED.into(),
         _ => Code::INVALID_QUERY.into(),
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Denied(_) => Code::PERMISSION_MISMATCH.into(),
-            Refusal::Unconfirmed => Code::SERVER_BUSY.into(),
-        }
     }
 }
 

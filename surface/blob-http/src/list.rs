@@ -6,16 +6,17 @@ use cs_wire_blob::{BlobItem, BlobListing};
 
 use crate::{
     Call,
-    account::{marker, page_size, to_marker, wants_metadata, xml},
+    account::{marker, page_size, part_of_name, to_marker, wants_metadata, xml},
     failure::Failure,
 };
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
     let (size, max_results) = page_size(call)?;
     let listing = Listing {
-        prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
-        delimiter: call.query.get("delimiter").map(str::to_owned),
-        from: marker(call)?,
+        prefix: part_of_name(call, "prefix")?.unwrap_or_default().to_owned(),
+        delimiter: part_of_name(call, "delimiter")?.map(str::to_owned),
+        // A marker is behind where the listing was told to start.
+        from: marker(call)?.max(part_of_name(call, "startfrom")?.unwrap_or_default().to_owned()),
         size: size as usize,
     };
     let (found, next) = call.blobs.list(&call.allowed, call.account, &call.container, &listing).await?;

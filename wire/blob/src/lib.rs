@@ -25,13 +25,18 @@ pub fn error(code: &str, message: &str, request_id: &str, time: &str, more: &[(&
 
 /// Text as XML holds it.
 pub(crate) fn escape(text: &str) -> String {
-    quick_xml::escape::escape(text).into_owned()
+    let legal = |c: char| if fits(c) { c } else { char::REPLACEMENT_CHARACTER };
+    quick_xml::escape::escape(text.chars().map(legal).collect::<String>()).into_owned()
 }
 
 /// Whether XML 1.0 can hold a text at all.
 pub(crate) fn fits_xml(text: &str) -> bool {
-    text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
-        && !text.contains(['\u{fffe}', '\u{ffff}'])
+    text.chars().all(fits)
+}
+
+/// XML 1.0, production 2; a carriage return would be read back as a line feed.
+fn fits(c: char) -> bool {
+    matches!(c, '\t' | '\n') || c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 pub(crate) fn element(xml: &mut String, name: &str, value: &str) {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_rbac::Allowed;
-use cs_store::{AccountPlace, AuditRecord, BlobExpect, BlobRow, Blobs, BlockRow, ContainerRow, StoreError};
+use cs_store::{
+    AccountPlace, AuditRecord, BlobExpect, BlobRow, Blobs, BlockRow, ContainerRow, StoreError, after_prefix,
+};
 use cs_time::Timestamp;
 
 use self::rows::{read_blob, read_block, read_container};
@@ -25,11 +27,6 @@ fn key(place: &AccountPlace, container: &str, name: &str) -> Vec<Value> {
 fn and<const N: usize>(mut params: Vec<Value>, more: [Value; N]) -> Vec<Value> {
     params.extend(more);
     params
-}
-
-/// The first text after every text with this prefix.
-fn after_prefix(prefix: &str) -> String {
-    format!("{prefix}{}", char::MAX)
 }
 
 #[async_trait]
@@ -212,6 +209,25 @@ impl Blobs for SqlStore {
         .await
     }
 
+    async fn describe_blob(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        blob: BlobRow,
+        expect: String,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((place, blob, expect, record));
+        self.write("describing a blob", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                write::describe(&mut c, &all.0, &all.1, &all.2).await?;
+                audit::append(&mut c, &all.3).await
+            })
+        })
+        .await
+    }
+
     async fn remove_blob(
         &self,
         _: &Allowed,
@@ -247,7 +263,7 @@ impl Blobs for SqlStore {
             let from = from.clone().max(prefix.clone());
             let params = and(at(&place), values![&container, from, after_prefix(&prefix), limit]);
             Box::pin(async move {
-                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, '[]', NULL
                            FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name >= $4 AND name < $5
                            ORDER BY name LIMIT $6";
                 c.rows(sql, &params).await?.iter().map(read_blob).collect()
@@ -283,14 +299,22 @@ impl Blobs for SqlStore {
         place: AccountPlace,
         container: String,
         name: String,
+        limit: u32,
     ) -> Result<Vec<BlockRow>, StoreError> {
         self.read("reading blocks", move |mut c| {
-            let params = key(&place, &container, &name);
+            let params = and(key(&place, &container, &name), values![limit]);
             Box::pin(async move {
-                let sql = "SELECT id, object, length FROM blocks
-                           WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 ORDER BY made, id";
+                let sql = "SELECT id, object, length, crc FROM blocks WHERE tenant = $1 AND account_key = $2
+                           AND container = $3 AND name = $4 ORDER BY id LIMIT $5";
                 c.rows(sql, &params).await?.iter().map(read_block).collect()
             })
+        })
+        .await
+    }
+
+    async fn drop_stale_blocks(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        self.write("dropping blocks nobody committed", move |mut c| {
+            Box::pin(async move { write::drop_stale(&mut c, before, now).await })
         })
         .await
     }

@@ -30,7 +30,12 @@ pub(super) fn read_blob(row: &Row) -> Result<BlobRow, StoreError> {
 }
 
 pub(super) fn read_block(row: &Row) -> Result<BlockRow, StoreError> {
-    Ok(BlockRow { id: row.string(0)?, key: row.string(1)?, length: length(row, 2)? })
+    Ok(BlockRow {
+        id: row.string(0)?,
+        key: row.string(1)?,
+        length: length(row, 2)?,
+        crc: row.int(3)?.cast_unsigned(),
+    })
 }
 
 fn length(row: &Row, column: usize) -> Result<u64, StoreError> {
@@ -38,15 +43,20 @@ fn length(row: &Row, column: usize) -> Result<u64, StoreError> {
     u64::try_from(row.int(column)?).map_err(damaged)
 }
 
-/// `[["id","key",length],…]`
+/// `[["id","key",length,crc],…]`
 pub(super) fn segments_to(segments: &[Segment]) -> String {
-    Json::from(segments.iter().map(|s| json!([s.id, s.key, s.length])).collect::<Vec<_>>()).to_string()
+    Json::from(segments.iter().map(|s| json!([s.id, s.key, s.length, s.crc])).collect::<Vec<_>>()).to_string()
 }
 
 fn segments_from(json: &Json) -> Result<Vec<Segment>, StoreError> {
     let read = |s: &Json| {
         let text = |i: usize| s.get(i)?.as_str().map(str::to_owned);
-        Some(Segment { id: text(0)?, key: text(1)?, length: s.get(2)?.as_u64()? })
+        Some(Segment {
+            id: text(0)?,
+            key: text(1)?,
+            length: s.get(2)?.as_u64()?,
+            crc: s.get(3).map_or(Some(0), Json::as_u64)?,
+        })
     };
     let all = json.as_array().and_then(|all| all.iter().map(read).collect::<Option<Vec<_>>>());
     all.ok_or_else(|| StoreError::Damaged { what: "list of segments", cause: "not as written".to_owned() })

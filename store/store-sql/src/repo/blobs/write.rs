@@ -1,6 +1,6 @@
 //! Writes of blobs and blocks, each inside the transaction of its caller.
 
-use cs_store::{AccountPlace, BlobExpect, BlobRow, BlockRow, StoreError};
+use cs_store::{AccountPlace, BlobExpect, BlobRow, BlockRow, StoreError, UNCOMMITTED_MAX};
 use cs_time::Timestamp;
 
 use super::{
@@ -71,7 +71,8 @@ pub(super) async fn put(
             c.row(sql, &params).await?.is_some()
         };
     if has_blocks {
-        for segment in &blob.segments {
+        // Blocks are known since they were put.
+        for segment in blob.segments.iter().filter(|s| s.id.is_empty()) {
             know(c, &params, &segment.key).await?;
         }
         let kept: Vec<&str> = blob.segments.iter().map(|s| s.key.as_str()).collect();
@@ -99,6 +100,31 @@ pub(super) async fn put(
     )
     .await
     .map(drop)
+}
+
+pub(super) async fn describe(
+    c: &mut Conn<'_>,
+    place: &AccountPlace,
+    blob: &BlobRow,
+    expect: &str,
+) -> Result<(), StoreError> {
+    let touched = c
+        .run(
+            "UPDATE blobs SET etag = $5, modified = $6, properties = $7, metadata = $8
+             WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 AND etag = $9",
+            &and(
+                key(place, &blob.container, &blob.name),
+                values![
+                    &blob.etag,
+                    blob.modified,
+                    properties_to(&blob.properties),
+                    tags::to_json(&blob.metadata),
+                    expect
+                ],
+            ),
+        )
+        .await?;
+    if touched == 0 { Err(StoreError::Conflict("the blob".to_owned())) } else { Ok(()) }
 }
 
 pub(super) async fn remove(
@@ -133,6 +159,14 @@ pub(super) async fn put_block(
 ) -> Result<(), StoreError> {
     container_is_there(c, place, container).await?;
     let params = key(place, container, name);
+    // Keys are random: one put in 256 pays for counting, so that many blocks do not make each of them slow.
+    if block.key.starts_with("00") {
+        let sql = "SELECT COUNT(*) FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+        let count = c.row(sql, &params).await?.map(|row| row.int(0)).transpose()?;
+        if count.is_some_and(|count| count >= i64::from(UNCOMMITTED_MAX)) {
+            return Err(StoreError::Conflict("the list of uncommitted blocks, now too long,".to_owned()));
+        }
+    }
     let old = c
         .row(
             "SELECT object FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 AND id = $5",
@@ -144,12 +178,51 @@ pub(super) async fn put_block(
     }
     know(c, &params, &block.key).await?;
     c.run(
-        "INSERT INTO blocks (tenant, account_key, container, name, id, object, length, made)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO blocks (tenant, account_key, container, name, id, object, length, made, crc)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (tenant, account_key, container, name, id)
-         DO UPDATE SET object = excluded.object, length = excluded.length, made = excluded.made",
-        &and(params, values![&block.id, &block.key, i64::try_from(block.length).unwrap_or(i64::MAX), time]),
+         DO UPDATE SET object = excluded.object, length = excluded.length, made = excluded.made, crc = excluded.crc",
+        &and(
+            params,
+            values![
+                &block.id,
+                &block.key,
+                i64::try_from(block.length).unwrap_or(i64::MAX),
+                time,
+                block.crc.cast_signed()
+            ],
+        ),
     )
     .await
     .map(drop)
+}
+
+/// Blobs looked at in one sweep.
+const STALE_MAX: i64 = 100;
+
+pub(super) async fn drop_stale(
+    c: &mut Conn<'_>,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let stale = c
+        .rows(
+            "SELECT tenant, account_key, container, name FROM blocks
+             GROUP BY tenant, account_key, container, name HAVING MAX(made) < $1 LIMIT $2",
+            &values![before, STALE_MAX],
+        )
+        .await?;
+    let mut dropped = 0;
+    for row in stale {
+        c.run(
+            "UPDATE objects SET given_up = $5 WHERE given_up IS NULL AND object IN (SELECT object FROM blocks
+               WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4)",
+            &and(row.0.clone(), values![now]),
+        )
+        .await?;
+        let sql =
+            "DELETE FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+        dropped += c.run(sql, &row.0).await?;
+    }
+    Ok(dropped)
 }
