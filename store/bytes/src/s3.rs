@@ -38,14 +38,26 @@ impl S3Bytes {
     /// # Errors
     /// [`BytesError::Address`], [`BytesError::Store`].
     pub async fn open(url: &str) -> Result<Self, BytesError> {
+        Self::open_with(AmazonS3Builder::from_env(), url).await
+    }
+
+    /// The same at an address of one's own (MinIO, Ceph); without TLS where the address says `http://`.
+    ///
+    /// # Errors
+    /// As [`S3Bytes::open`].
+    pub async fn open_at(endpoint: &str, url: &str) -> Result<Self, BytesError> {
+        let plain = endpoint.starts_with("http://");
+        let builder = AmazonS3Builder::from_env().with_endpoint(endpoint).with_allow_http(plain);
+        Self::open_with(builder, url).await
+    }
+
+    async fn open_with(builder: AmazonS3Builder, url: &str) -> Result<Self, BytesError> {
         let rest = url
             .strip_prefix("s3://")
             .ok_or_else(|| BytesError::Address(format!("'{url}' does not start with s3://")))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let store = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .build()
-            .map_err(fails("reading the bucket's settings"))?;
+        let store =
+            builder.with_bucket_name(bucket).build().map_err(fails("reading the bucket's settings"))?;
         let this = Self { store: Arc::new(store), prefix: prefix.trim_matches('/').to_owned() };
         this.list("").next().await.transpose().map_err(fails("looking into the bucket"))?;
         Ok(this)

@@ -268,6 +268,27 @@ mod tests {
         assert_eq!(of("lines=0-3", 10), Ok(None));
     }
 
+    proptest::proptest! {
+        /// Whatever is asked for lies within the blob, begins where it was asked to and is as long as it can be.
+        #[test]
+        fn any_range_lies_within(first: u64, last: u64, length: u64) {
+            let picked = of(&format!("bytes={first}-{last}"), length);
+            if first <= last && first < length {
+                let end = u64::min(last, length - 1) + 1;
+                proptest::prop_assert_eq!(picked, Ok(Some(first..end)));
+            } else {
+                proptest::prop_assert_eq!(picked, Err(()));
+            }
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in "bytes=[0-9, -]{0,40}", length in 0..100u64) {
+            if let Ok(Some(range)) = of(&text, length) {
+                proptest::prop_assert!(range.start < range.end && range.end <= length);
+            }
+        }
+    }
+
     #[test]
     fn f10_ranges_beyond_everything() {
         assert_eq!(of("bytes=0-18446744073709551615", 10), Ok(Some(0..10)));

@@ -53,7 +53,7 @@ async fn large_content_goes_to_files_and_comes_back() {
     assert_eq!((part.status, part.body.len()), (206, 10));
     world.upload("big", "small now").await;
     assert_eq!(world.objects(), 1, "readers of the old content may still be at it");
-    world.pass(700).await;
+    world.pass(4000).await;
     world.blobs.sweep().await.unwrap();
     assert_eq!(world.objects(), 0);
     assert_eq!(world.get("/box/big", &[]).await.text(), "small now");

@@ -4,4 +4,5 @@
 
 mod attacks;
 mod blobs;
+mod edges;
 mod world;
