@@ -2,6 +2,7 @@ use cs_store::{
     AccountPlace, BlobExpect, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow, Segment,
     StoreError,
 };
+use cs_time::Timestamp;
 use futures_util::future::join_all;
 
 use crate::world::{NOW, World, label, uuid};
@@ -88,9 +89,9 @@ pub async fn one_of_many_creators_of_a_blob_wins(w: &World) {
 pub async fn what_a_write_replaced_is_given_up(w: &World) {
     boxed(w).await;
     let (old, block, unknown) = (label(), label(), label());
-    let segment = Segment { id: String::new(), key: old.clone(), length: 3 };
+    let segment = Segment { id: String::new(), key: old.clone(), length: 3, crc: 7 };
     put(w, BlobRow { inline: None, segments: vec![segment], ..blob("b") }, BlobExpect::Any).await.unwrap();
-    let waiting = BlockRow { id: "AA==".into(), key: block.clone(), length: 3 };
+    let waiting = BlockRow { id: "AA==".into(), key: block.clone(), length: 3, crc: u64::MAX };
     let (at, name) = (NOW, "b".to_owned());
     w.store
         .put_block(&w.allowed(), place(w), "box".into(), name, waiting, at, w.audit("block"))
@@ -123,4 +124,49 @@ pub async fn a_container_takes_its_blobs_along(w: &World) {
     assert!(!remove().await, "once only");
     boxed(w).await;
     assert_eq!(get(w, "b").await, None, "a new container is empty");
+}
+
+async fn put_block(w: &World, id: &str, key: &str, at: Timestamp) {
+    let block = BlockRow { id: id.into(), key: key.into(), length: 3, crc: u64::MAX - 1 };
+    let name = "b".to_owned();
+    w.store.put_block(&w.allowed(), place(w), "box".into(), name, block, at, w.audit("block")).await.unwrap();
+}
+
+async fn blocks(w: &World, limit: u32) -> Vec<BlockRow> {
+    w.store.blocks(&w.allowed(), place(w), "box".into(), "b".into(), limit).await.unwrap()
+}
+
+pub async fn describing_leaves_content_and_blocks(w: &World) {
+    boxed(w).await;
+    let first = blob("b");
+    put(w, first.clone(), BlobExpect::Any).await.unwrap();
+    put_block(w, "AA==", &label(), NOW).await;
+    let told = BlobRow { etag: "2".into(), metadata: vec![], inline: None, length: 99, ..first.clone() };
+    let describe = async |expect: String| {
+        w.store.describe_blob(&w.allowed(), place(w), told.clone(), expect, w.audit("tell")).await
+    };
+    describe(first.etag.clone()).await.unwrap();
+    let now = get(w, "b").await.unwrap();
+    assert_eq!(now, BlobRow { etag: "2".into(), metadata: vec![], ..first.clone() });
+    assert!(matches!(describe(first.etag.clone()).await, Err(StoreError::Conflict(_))), "an older ETag");
+    assert_eq!(blocks(w, 10).await.len(), 1);
+}
+
+pub async fn blocks_are_kept_until_nobody_adds_any(w: &World) {
+    boxed(w).await;
+    let (replaced, one, two) = (label(), label(), label());
+    let late = NOW.plus_seconds(10);
+    put_block(w, "AA==", &replaced, NOW).await;
+    put_block(w, "AA==", &one, NOW).await;
+    put_block(w, "AQ==", &two, late).await;
+    let all = blocks(w, 10).await;
+    assert_eq!(all.iter().map(|b| b.key.as_str()).collect::<Vec<_>>(), [one.as_str(), two.as_str()]);
+    assert_eq!((all[0].crc, blocks(w, 1).await.len()), (u64::MAX - 1, 1));
+    // The newest block keeps the older ones alive. Other cases of the shared database may have stale blocks too.
+    w.store.drop_stale_blocks(late, late).await.unwrap();
+    assert_eq!(blocks(w, 10).await.len(), 2);
+    w.store.drop_stale_blocks(late.plus_seconds(1), late).await.unwrap();
+    assert_eq!(blocks(w, 10).await, []);
+    let given_up = w.store.given_up(late.plus_seconds(1), 10_000).await.unwrap();
+    assert!([replaced, one, two].iter().all(|key| given_up.contains(key)), "{given_up:?}");
 }
