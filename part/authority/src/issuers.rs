@@ -17,6 +17,7 @@ const CLOUD: &str = "https://sts.windows.net";
 
 #[derive(Default)]
 pub(crate) struct Issuers {
+    /// Only ever grows: a list read before a name was added must not take the name away again.
     known: RwLock<Vec<String>>,
     /// Held while a name is added: two new names at once would each write a list without the other.
     adding: tokio::sync::Mutex<()>,
@@ -34,29 +35,48 @@ impl Issuers {
         Ok(issuers)
     }
 
+    /// Picks up names that other replicas have issued under, and writes again what their writing has lost of ours.
     pub(crate) async fn reload(&self, site: &dyn Site) -> Result<(), StoreError> {
         let stored = read(site).await?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = stored;
+        let ours = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if ours.iter().any(|name| !stored.contains(name)) {
+            self.write(&ours, site).await?;
+        }
+        self.learn(stored);
         Ok(())
     }
 
     /// Makes sure that tokens issued under this name will be accepted, also after a restart.
     pub(crate) async fn remember(&self, base: &str, site: &dyn Site) -> Result<(), StoreError> {
-        let base = portless(base);
-        if self.knows(base) {
+        let name = portless(base);
+        if self.knows(name) {
             return Ok(());
         }
+        self.write(&[name.to_owned()], site).await
+    }
+
+    async fn write(&self, names: &[String], site: &dyn Site) -> Result<(), StoreError> {
         let _one_at_a_time = self.adding.lock().await;
         let mut all = read(site).await?;
-        if !all.iter().any(|known| known == base) {
-            if all.len() >= KEPT {
-                return Err(StoreError::Conflict("the list of issuers is full, which".to_owned()));
-            }
-            all.push(base.to_owned());
+        let new: Vec<String> = names.iter().filter(|name| !all.contains(name)).cloned().collect();
+        if all.len() + new.len() > KEPT {
+            return Err(StoreError::Conflict("the list of issuers is full, which".to_owned()));
+        }
+        if !new.is_empty() {
+            all.extend(new);
             site.set_setting(SETTING.to_owned(), serde_json::json!(all).to_string()).await?;
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = all;
+        self.learn(all);
         Ok(())
+    }
+
+    fn learn(&self, names: Vec<String>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
     }
 
     fn knows(&self, base: &str) -> bool {

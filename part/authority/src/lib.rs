@@ -105,7 +105,7 @@ impl Authority {
             Err(_) if folded.contains('.') => self.tenants.iter().find(|t| t.domain == folded),
             Err(_) => return Err(AuthorityError::MalformedTenant(name.chars().take(64).collect())),
         };
-        let found = found.ok_or_else(|| AuthorityError::UnknownTenant(folded.clone()))?;
+        let found = found.ok_or_else(|| AuthorityError::UnknownTenant(folded.chars().take(64).collect()))?;
         Ok(TenantName { id: found.id, written: folded, by_word: false })
     }
 

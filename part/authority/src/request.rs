@@ -78,12 +78,24 @@ impl Authority {
             Proof::Secret(secret) => (self.by_secret(request, secret).await?, "1"),
             Proof::Assertion(assertion) => (self.by_assertion(request, assertion).await?, "2"),
         };
-        let issued = self.issue(&principal, strength, request.audience, request.address).await;
+        self.issue_on_record(&principal, strength, request.audience, request.address, request.correlation)
+            .await
+    }
+
+    async fn issue_on_record(
+        &self,
+        principal: &Principal,
+        strength: &'static str,
+        audience: &str,
+        address: &Address,
+        correlation: CorrelationId,
+    ) -> Result<IssuedToken, AuthorityError> {
+        let issued = self.issue(principal, strength, audience, address).await;
         let outcome = if issued.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
         let because = issued
             .as_ref()
-            .map_or_else(ToString::to_string, |(_, uti)| format!("token {uti} for {}", request.audience));
-        self.record(&principal, request.correlation, outcome, because);
+            .map_or_else(ToString::to_string, |(_, uti)| format!("token {uti} for {audience}"));
+        self.record(principal, correlation, outcome, because);
         issued.map(|(token, _)| token)
     }
 
@@ -99,7 +111,7 @@ impl Authority {
         address: &Address,
     ) -> Result<IssuedToken, AuthorityError> {
         let principal = self.principal(tenant, client).await?;
-        Ok(self.issue(&principal, "2", audience, address).await?.0)
+        self.issue_on_record(&principal, "2", audience, address, self.parts.chance.uuid().into()).await
     }
 
     async fn by_secret(&self, request: &TokenRequest<'_>, secret: &str) -> Result<Principal, AuthorityError> {

@@ -212,3 +212,24 @@ async fn a_list_written_with_ports_is_still_read() {
         assert!(matches!(refused, Err(TokenRefusal::Issuer { .. })), "{odd}");
     }
 }
+
+#[tokio::test]
+async fn a_list_of_names_another_replica_lost_is_written_again() {
+    let world = World::new().await;
+    let token = token(&world).await;
+    let theirs = r#"["https://login.other.example"]"#.to_owned();
+    world.store.set_setting("issuers".to_owned(), theirs).await.unwrap();
+    world.authority.reload().await.unwrap();
+    assert!(check(&world, &token).is_ok());
+    let written = world.store.setting("issuers".to_owned()).await.unwrap().unwrap();
+    assert_eq!(written, r#"["https://login.other.example","https://login.countersign.localhost"]"#);
+}
+
+#[tokio::test]
+async fn a_token_this_process_vouches_for_is_on_record_too() {
+    let world = World::new().await;
+    let issued = world.authority.token_for(T1, APP, VAULT, &world.address()).await.unwrap();
+    let uti = claims_of(&issued.access_token)["uti"].as_str().unwrap().to_owned();
+    let records = world.sign_ins.0.lock().unwrap();
+    assert_eq!(records.last().unwrap().because, format!("token {uti} for {VAULT}"));
+}
