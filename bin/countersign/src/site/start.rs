@@ -168,7 +168,6 @@ pub fn make_private(path: &Path) -> Result<(), Failure> {
         .attempt(format_args!("setting the mode of {}", path.display()))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the ready document draws on everything that was started")]
 fn describe(
     data: &DataDirectory,
     options: &Options,
