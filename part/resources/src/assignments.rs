@@ -83,12 +83,13 @@ impl Manager {
             deleted: false,
             revision: 0,
         };
+        let missing = ResourceError::NoPrincipal { object: new.principal, tenant: op.caller.tenant };
         match self.at.assignments.put_assignment(row, AuditRecord::done(op, allowed)).await {
             Ok((stored, true)) => Ok((stored, Existing::New)),
             Ok((stored, false)) => Ok((stored, Existing::Updated)),
             Err(StoreError::Exists(other)) => Err(ResourceError::AssignmentExists(other)),
             Err(StoreError::Conflict(_)) => Err(ResourceError::AssignmentFixed),
-            Err(StoreError::Missing(_)) => Err(ResourceError::NoPrincipal(new.principal)),
+            Err(StoreError::Missing(_)) => Err(missing),
             Err(other) => Err(other.into()),
         }
     }
@@ -148,7 +149,8 @@ impl Manager {
 
     async fn assignee(&self, op: &Operation, new: &AssignmentInput) -> Result<Principal, ResourceError> {
         let found = self.at.directory.principal(op.caller.tenant, new.principal).await?;
-        let principal = found.ok_or(ResourceError::NoPrincipal(new.principal))?;
+        let missing = ResourceError::NoPrincipal { object: new.principal, tenant: op.caller.tenant };
+        let principal = found.ok_or(missing)?;
         let is = principal.kind.principal_type();
         // `User` is what the model fills in where a client says nothing; older clients say `MSI` or `Application`.
         let fits = |given: &str| {

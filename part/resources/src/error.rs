@@ -1,6 +1,6 @@
 //! What can go wrong when resources are managed, in the product's words.
 
-use cs_ids::{BadName, ObjectId, ResourceId, Scope, SubscriptionId};
+use cs_ids::{BadName, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_rbac::{BadCondition, RoleId};
 use cs_store::StoreError;
 
@@ -44,8 +44,8 @@ pub enum ResourceError {
     OtherMachineKey,
     #[error("'{0}' is no GUID")]
     BadAssignmentName(String),
-    #[error("principal {0} is not in the directory")]
-    NoPrincipal(ObjectId),
+    #[error("principal {object} is not in the directory of {tenant}")]
+    NoPrincipal { object: ObjectId, tenant: TenantId },
     #[error("principal {principal} is a {found}, not a {given}")]
     OtherPrincipalType { principal: ObjectId, found: &'static str, given: String },
     #[error("role {0} is not defined")]

@@ -89,7 +89,7 @@ impl Call {
         match self.manager().tenant_of(id).await? {
             None => Err(Failure::no_subscription(id)),
             Some(tenant) if tenant != self.op.caller.tenant => {
-                Err(Failure::other_tenant(&self.op.caller.issuer, tenant, &self.address))
+                Err(Failure::other_tenant(&self.op.caller.issuer, tenant))
             }
             Some(_) => Ok(()),
         }

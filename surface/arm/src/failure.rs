@@ -2,7 +2,6 @@
 
 use cs_authority::{Audiences, TokenRefusal};
 use cs_ids::{Scope, SubscriptionId, TenantId};
-use cs_names::Address;
 use cs_rbac::Caller;
 use cs_resources::{ResourceError, simple};
 use cs_serve::{BodyError, Context, Query, Response, json};
@@ -16,16 +15,10 @@ pub(crate) struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
-    target: Option<String>,
-    /// For 401: the tenant to sign in at, and the `error` of the challenge.
-    challenge: Option<Challenge>,
+    target: Option<&'static str>,
+    /// For 401: the tenant to sign in at, where one is known.
+    challenge: Option<Option<TenantId>>,
     allow: Option<String>,
-}
-
-#[derive(Debug)]
-struct Challenge {
-    tenant: Option<TenantId>,
-    error: &'static str,
 }
 
 impl Failure {
@@ -38,14 +31,13 @@ impl Failure {
     }
 
     fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
-        let challenge = Some(Challenge { tenant: None, error: "invalid_token" });
-        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
+        Self { challenge: Some(None), ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
     }
 
     /// Names the tenant to sign in at.
     pub fn at_tenant(mut self, tenant: Option<TenantId>) -> Self {
         if let Some(challenge) = &mut self.challenge {
-            challenge.tenant = tenant;
+            *challenge = tenant;
         }
         self
     }
@@ -87,8 +79,7 @@ impl Failure {
         }
     }
 
-    pub fn other_tenant(issuer: &str, tenant: TenantId, address: &Address) -> Self {
-        let _ = address;
+    pub fn other_tenant(issuer: &str, tenant: TenantId) -> Self {
         Self::unauthorized(
             "InvalidAuthenticationTokenTenant",
             format!(
@@ -189,15 +180,18 @@ impl Failure {
     }
 
     pub fn answer(self, context: &Context) -> Response {
-        let error = ErrorBody { code: self.code.to_owned(), message: self.message, target: self.target };
+        let error = ErrorBody {
+            code: self.code.to_owned(),
+            message: self.message,
+            target: self.target.map(str::to_owned),
+        };
         let mut response = json(self.status, &ErrorEnvelope { error });
         let headers = response.headers_mut();
-        if let Some(challenge) = self.challenge {
-            let tenant = challenge.tenant.map_or_else(|| "common".to_owned(), |t| t.to_string());
+        if let Some(tenant) = self.challenge {
+            let tenant = tenant.map_or_else(|| "common".to_owned(), |t| t.to_string());
             let value = format!(
-                "Bearer authorization_uri=\"{}/{tenant}\", error=\"{}\", error_description=\"The authentication failed because of missing or invalid 'Authorization' header.\"",
-                context.address.login(),
-                challenge.error
+                "Bearer authorization_uri=\"{}/{tenant}\", error=\"invalid_token\", error_description=\"The authentication failed because of missing or invalid 'Authorization' header.\"",
+                context.address.login()
             );
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(header::WWW_AUTHENTICATE, value);
@@ -286,7 +280,7 @@ impl From<ResourceError> for Failure {
             }
             ResourceError::Invalid { what, why } => {
                 let message = format!("The value of '{what}' is not valid: it {why}.");
-                Self { target: Some(what.to_owned()), ..Self::bad("InvalidParameter", message) }
+                Self { target: Some(what), ..Self::bad("InvalidParameter", message) }
             }
             ResourceError::BadTags(why) => Self::bad("InvalidTag", format!("{why}.")),
             ResourceError::TagInUse(name) => Self::new(
@@ -346,11 +340,11 @@ impl From<ResourceError> for Failure {
                     shown(&name)
                 ),
             ),
-            ResourceError::NoPrincipal(id) => Self::bad(
+            ResourceError::NoPrincipal { object, tenant } => Self::bad(
                 "PrincipalNotFound",
                 format!(
-                    "Principal {} does not exist in the directory. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
-                    simple(id.uuid())
+                    "Principal {} does not exist in the directory {tenant}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+                    simple(object.uuid())
                 ),
             ),
             ResourceError::OtherPrincipalType { principal, found, given } => Self::bad(

@@ -57,13 +57,10 @@ impl Arm {
 #[async_trait]
 impl Surface for Arm {
     async fn serve(&self, request: Request, context: Context) -> Response {
-        let (correlation, client_request_id) = {
-            let sent = |name: &str| single(request.headers(), name).ok().flatten().map(str::to_owned);
-            let correlation = sent(headers::CORRELATION_ID)
-                .and_then(|id| id.parse().ok())
-                .unwrap_or_else(|| CorrelationId::from(context.request_id));
-            (correlation, sent(headers::CLIENT_REQUEST_ID).filter(|id| id.len() <= 256))
-        };
+        let correlation = sent(&request, headers::CORRELATION_ID)
+            .and_then(|id| id.parse().ok())
+            .unwrap_or_else(|| CorrelationId::from(context.request_id));
+        let client_request_id = sent(&request, headers::CLIENT_REQUEST_ID).filter(|id| id.len() <= 256);
         let trail = answer::Trail::of(&request, &context, correlation, client_request_id.clone());
         let outcome = self.answer(request, &context, correlation, client_request_id).await;
         trail.finish(outcome.unwrap_or_else(|failure| failure.answer(&context)))
@@ -135,6 +132,11 @@ impl Arm {
         };
         Err(refusal.at_tenant(tenant))
     }
+}
+
+/// A header as sent, where it came once and is text.
+fn sent(request: &Request, name: &str) -> Option<String> {
+    single(request.headers(), name).ok().flatten().map(str::to_owned)
 }
 
 /// `api-version` is required; its value may be any date (arm.md 1.1). A doubled parameter could be read two ways.

@@ -1,0 +1,69 @@
+//! Every door of the table, knocked on by the same callers.
+
+use cs_serve::Needs;
+
+use crate::world::{S, World};
+
+/// A template with something plausible in every place.
+fn filled(path: &str) -> String {
+    path.replace("/{scope*}", S)
+        .replace("{sub}", S.rsplit('/').next().unwrap())
+        .replace("{group}", "lab")
+        .replace("{assignment}", "00000000-0000-0000-0000-000000000001")
+        .replace("{namespace}", "Microsoft.KeyVault")
+        .replace("{change}", "add")
+        .replace("{name}", "thing1")
+        .replace(['{', '}'], "")
+}
+
+#[tokio::test]
+async fn h10_every_door_asks_for_a_token_and_for_its_action() {
+    let world = World::new().await;
+    let mut doors = 0;
+    for (method, path, needs) in cs_arm::doors() {
+        doors += 1;
+        let target = filled(path);
+        let anonymous = world.send("", method, &target, "{}").await;
+        assert_eq!(anonymous.status, 401, "anonymous {method} {path}");
+        if method == "HEAD" {
+            assert_eq!(world.send("nobody", method, &target, "").await.status, 403, "{path}");
+            continue;
+        }
+        assert_eq!(anonymous.code(), "AuthenticationFailed", "{method} {path}");
+        if let Needs::Action(action) = needs {
+            let refused = world.send("nobody", method, &target, "{}").await;
+            assert_eq!(refused.refusal(), (403, "AuthorizationFailed".into()), "{method} {path}");
+            assert!(refused.text.contains(&format!("perform action '{action}'")), "{}", refused.text);
+        } else {
+            assert!(matches!(needs, Needs::Token(why) if !why.is_empty()), "{method} {path}");
+        }
+    }
+    assert!(doors > 50, "{doors}");
+}
+
+#[tokio::test]
+async fn b25_a_token_of_another_tenant_opens_no_door() {
+    let world = World::new().await;
+    for (method, path, _) in cs_arm::doors().filter(|d| d.0 != "HEAD") {
+        let target = filled(path);
+        let reply = world.send("stranger", method, &target, "{}").await;
+        if target.starts_with("/subscriptions/") {
+            assert_eq!(reply.refusal(), (401, "InvalidAuthenticationTokenTenant".into()), "{method} {path}");
+        } else {
+            assert!(!reply.text.contains("aaaaaaaa-bbbb"), "{method} {path}: {}", reply.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_and_reads_are_audited() {
+    let world = World::with_group().await;
+    world.get("nobody", &format!("{S}/tagNames")).await;
+    world.get("reader", &format!("{S}/tagNames")).await;
+    let log = world.audited().await;
+    let of = |outcome: &str| {
+        log.iter().filter(|r| r.action.ends_with("tagNames/read") && r.outcome.as_str() == outcome).count()
+    };
+    assert_eq!((of("denied"), of("done")), (1, 1));
+    assert!(log.iter().any(|r| r.action.ends_with("resourceGroups/write") && r.because.contains("Owner")));
+}

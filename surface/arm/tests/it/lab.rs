@@ -1,0 +1,177 @@
+//! The lab's preparation (lab.md steps 1 to 9, 15) as az sends it.
+
+use serde_json::json;
+
+use crate::world::{READER, S, World, object};
+
+#[tokio::test]
+async fn groups_come_change_and_go() {
+    let world = World::new().await;
+    let lower = format!("{S}/resourcegroups/lab");
+    let made = world.put("owner", &lower, r#"{"location":"West Europe","tags":{"env":"dev"}}"#).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(made.json()["location"], json!("westeurope"));
+    assert_eq!(world.send("reader", "HEAD", &lower, "").await.status, 204);
+    let back = made.text.clone();
+    assert_eq!(world.put("owner", &lower, &back).await.status, 200, "read-only members come back");
+    let moved = world.put("owner", &lower, r#"{"location":"local"}"#).await;
+    assert_eq!(moved.refusal(), (409, "InvalidResourceGroupLocation".into()));
+    let found = world
+        .get("reader", &format!("{S}/resourcegroups?$filter=tagname eq 'ENV' and tagvalue eq 'dev'"))
+        .await;
+    assert_eq!(found.ok()["value"][0]["name"], json!("lab"));
+    let none = world
+        .get("reader", &format!("{S}/resourcegroups?$filter=tagname eq 'env' and tagvalue eq 'DEV'"))
+        .await;
+    assert_eq!(none.ok()["value"], json!([]));
+    let patched = world.send("owner", "PATCH", &lower, r#"{"tags":{"a":"b"}}"#).await.ok();
+    assert_eq!(patched["tags"], json!({"a": "b"}));
+    assert_eq!(world.send("owner", "DELETE", &lower, "").await.status, 200);
+    assert_eq!(world.send("owner", "HEAD", &lower, "").await.status, 404);
+    assert_eq!(world.get("owner", &lower).await.refusal(), (404, "ResourceGroupNotFound".into()));
+}
+
+#[tokio::test]
+async fn vaults_as_az_creates_them() {
+    let world = World::with_group().await;
+    let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.KeyVault/vaults/labvault1");
+    assert_eq!(world.get("owner", &id).await.refusal(), (404, "ResourceNotFound".into()));
+    let body = json!({"location": "westeurope", "properties": {"tenantId": "00000000-0000-0000-0000-000000000001",
+        "sku": {"family": "A", "name": "standard"}, "accessPolicies": [], "enableRbacAuthorization": false,
+        "softDeleteRetentionInDays": 7, "networkAcls": {"bypass": "AzureServices", "defaultAction": "Allow"}}});
+    let made = world.put("owner", &id, &body.to_string()).await;
+    assert_eq!(made.status, 200);
+    let mut vault = made.json();
+    assert_eq!(vault["properties"]["vaultUri"], json!("https://labvault1.vault.s.example:8443/"));
+    // `az keyvault set-policy`: GET, then PUT of the whole with the merged list.
+    vault["properties"]["accessPolicies"] = json!([{"tenantId": "00000000-0000-0000-0000-000000000001",
+        "objectId": object("nobody").to_string(), "permissions": {"secrets": ["get", "list"]}}]);
+    let set = world.put("owner", &id, &vault.to_string()).await.ok();
+    assert_eq!(set["properties"]["accessPolicies"], vault["properties"]["accessPolicies"]);
+    let by_name =
+        format!("{S}/resources?$filter=resourceType eq 'Microsoft.KeyVault/vaults' and name eq 'LABvault1'");
+    let found = world.get("reader", &by_name).await.ok();
+    assert_eq!((found["value"].as_array().unwrap().len(), &found["value"][0]["id"]), (1, &json!(id)));
+    assert!(found["value"][0].get("properties").is_none());
+    let wrong = by_name.replace("LABvault1", "labvault2");
+    assert_eq!(world.get("reader", &wrong).await.ok()["value"], json!([]));
+}
+
+#[tokio::test]
+async fn e03_deleted_vaults_keep_their_name_until_they_are_purged() {
+    let world = World::with_group().await;
+    let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.KeyVault/vaults/kv1");
+    let body = json!({"location": "local", "properties": {"enableRbacAuthorization": true}}).to_string();
+    world.put("owner", &id, &body).await.ok();
+    assert_eq!(world.send("owner", "DELETE", &id, "").await.status, 200);
+    assert_eq!(world.send("owner", "DELETE", &id, "").await.status, 204);
+    assert_eq!(world.put("owner", &id, &body).await.refusal(), (409, "ConflictError".into()));
+    let check = format!("{S}/providers/Microsoft.KeyVault/checkNameAvailability");
+    assert_eq!(
+        world.send("owner", "POST", &check, r#"{"name":"KV1"}"#).await.ok()["reason"],
+        json!("AlreadyExists")
+    );
+    let deleted = world.get("owner", &format!("{S}/providers/Microsoft.KeyVault/deletedVaults")).await.ok();
+    assert_eq!(deleted["value"][0]["properties"]["vaultId"], json!(id));
+    let recover = json!({"location": "local", "properties": {"createMode": "recover"}}).to_string();
+    assert_eq!(world.put("owner", &id, &recover).await.ok()["name"], json!("kv1"));
+    world.send("owner", "DELETE", &id, "").await;
+    let purge = format!("{S}/providers/Microsoft.KeyVault/locations/local/deletedVaults/kv1/purge");
+    assert_eq!(world.send("owner", "POST", &purge, "").await.status, 200);
+    assert_eq!(world.send("owner", "POST", &purge, "").await.status, 404);
+    let kept = json!({"location": "local", "properties": {"enableRbacAuthorization": true, "enablePurgeProtection": true}});
+    world.put("owner", &id, &kept.to_string()).await.ok();
+    world.send("owner", "DELETE", &id, "").await;
+    assert_eq!(
+        world.send("owner", "POST", &purge, "").await.refusal(),
+        (409, "DeletedVaultPurgeNotAllowed".into())
+    );
+    let group = world.send("owner", "DELETE", &format!("{S}/resourceGroups/lab"), "").await;
+    assert_eq!(group.status, 409, "the group does not take a protected vault along");
+}
+
+#[tokio::test]
+async fn accounts_never_answer_201_and_have_no_keys() {
+    let world = World::with_group().await;
+    let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.Storage/storageAccounts/labaccount");
+    let body = json!({"sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "location": "westeurope",
+        "properties": {"encryption": {"keySource": "Microsoft.Storage", "services": {"blob": {}}}, "allowSharedKeyAccess": null}});
+    let made = world.put("owner", &id, &body.to_string()).await;
+    assert_eq!(made.status, 200);
+    let account = made.json();
+    assert_eq!(
+        account["properties"]["primaryEndpoints"],
+        json!({"blob": "https://labaccount.blob.core.s.example:8443/"})
+    );
+    assert_eq!(account["sku"], json!({"name": "Standard_LRS", "tier": "Standard"}));
+    assert_eq!(world.put("owner", &id, &made.text).await.ok(), account, "what was read can be put back");
+    let keys = world.send("owner", "POST", &format!("{id}/listKeys"), "").await;
+    assert_eq!(keys.refusal(), (409, "KeyBasedAuthenticationNotPermitted".into()));
+    world.put("owner", &format!("{S}/resourceGroups/two"), r#"{"location":"westeurope"}"#).await.ok();
+    let twin = id.replace("/Lab/", "/two/");
+    assert_eq!(
+        world.put("owner", &twin, &body.to_string()).await.refusal(),
+        (409, "StorageAccountAlreadyExists".into())
+    );
+    assert_eq!(world.send("owner", "DELETE", &id, "").await.status, 200);
+    assert_eq!(world.send("owner", "DELETE", &id, "").await.status, 204);
+}
+
+#[tokio::test]
+async fn tags_are_counted_changed_and_found() {
+    let world = World::with_group().await;
+    let machine = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/m1");
+    world.put("owner", &machine, r#"{"location":"local","tags":{"env":"dev"}}"#).await.ok();
+    let tags = format!("{machine}/providers/Microsoft.Resources/tags/default");
+    let merge = r#"{"operation":"Merge","properties":{"tags":{"scenario":"lab"}}}"#;
+    let merged = world.send("owner", "PATCH", &tags, merge).await.ok();
+    assert_eq!(merged["properties"]["tags"], json!({"env": "dev", "scenario": "lab"}));
+    let names = world.get("reader", &format!("{S}/tagNames")).await.ok();
+    assert_eq!(names["value"][1]["tagName"], json!("scenario"));
+    assert_eq!(names["value"][1]["count"], json!({"type": "Total", "value": 1}));
+    assert_eq!(names["value"][1]["values"][0]["tagValue"], json!("lab"));
+    let defined = world.put("owner", &format!("{S}/tagNames/planned"), "").await;
+    assert_eq!((defined.status, &defined.json()["values"]), (201, &json!([])));
+    assert_eq!(world.put("owner", &format!("{S}/tagNames/planned/tagValues/soon"), "").await.status, 201);
+    assert_eq!(world.send("owner", "DELETE", &format!("{S}/tagNames/scenario"), "").await.status, 409);
+    assert_eq!(world.send("owner", "DELETE", &format!("{S}/tagNames/planned"), "").await.status, 200);
+    let sub = format!("{S}/providers/Microsoft.Resources/tags/default");
+    world.put("owner", &sub, r#"{"properties":{"tags":{"whole":"subscription"}}}"#).await.ok();
+    assert_eq!(world.get("reader", &sub).await.ok()["properties"]["tags"], json!({"whole": "subscription"}));
+}
+
+#[tokio::test]
+async fn lists_have_pages() {
+    let world = World::with_group().await;
+    for n in 0..3 {
+        let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/m{n}");
+        world.put("owner", &id, r#"{"location":"local"}"#).await.ok();
+    }
+    let mut target = format!("{S}/providers/Microsoft.HybridCompute/machines?$top=2&api-version=2024-07-10");
+    let mut names = Vec::new();
+    loop {
+        let page = world.raw("reader", "GET", &target, "").await.ok();
+        names
+            .extend(page["value"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["nextLink"].as_str() else { break };
+        target = next.strip_prefix("https://management.s.example:8443").unwrap().to_owned();
+    }
+    assert_eq!(names, ["m0", "m1", "m2"]);
+}
+
+#[tokio::test]
+async fn the_lab_reads_what_its_role_lets_it() {
+    let world = World::with_group().await;
+    let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/m1");
+    let made = world.put("owner", &id, r#"{"location":"local"}"#).await.ok();
+    let principal = made["identity"]["principalId"].as_str().unwrap();
+    let token = format!("oid:{principal}");
+    assert_eq!(world.get(&token, &format!("{S}/tagNames")).await.status, 403);
+    let assignment =
+        format!("{S}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-0000000000a1");
+    let body = json!({"properties": {"roleDefinitionId": READER, "principalId": principal, "principalType": "ServicePrincipal"}});
+    assert_eq!(world.put("owner", &assignment, &body.to_string()).await.status, 201);
+    for target in ["tagNames", "resourceGroups/Lab/resources", "providers/Microsoft.KeyVault/vaults"] {
+        assert_eq!(world.get(&token, &format!("{S}/{target}")).await.status, 200, "{target}");
+    }
+}
