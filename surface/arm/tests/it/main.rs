@@ -1,4 +1,10 @@
 //! Whole requests to the resource manager, over a real store, with a clock that moves when told to.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop there"
+)]
 
 mod attacks;
 mod doors;
