@@ -31,6 +31,8 @@ pub enum Aim {
     RatioAtMost(f64),
     /// Ours itself is at most this, in the figure's unit.
     AtMost(f64),
+    /// Shown, with no aim.
+    None,
 }
 
 impl Figure {
@@ -43,6 +45,7 @@ impl Figure {
             Aim::RatioAtLeast(aim) => self.ratio().is_some_and(|ratio| ratio >= aim),
             Aim::RatioAtMost(aim) => self.ratio().is_some_and(|ratio| ratio <= aim),
             Aim::AtMost(aim) => self.ours <= aim,
+            Aim::None => true,
         }
     }
 }
@@ -56,6 +59,7 @@ impl fmt::Display for Figure {
             Aim::RatioAtLeast(aim) => format!("at least {}", short(aim)),
             Aim::RatioAtMost(aim) => format!("at most {}", short(aim)),
             Aim::AtMost(aim) => format!("at most {}", amount(aim)),
+            Aim::None => "-".to_owned(),
         };
         let verdict = if self.met() { "" } else { "  MISSED" };
         write!(f, "{:>16} | {floor:>16} | {ratio:>7} | {aim}{verdict}", amount(self.ours))
