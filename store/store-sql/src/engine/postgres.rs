@@ -51,17 +51,14 @@ impl Postgres {
     where
         F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T>,
     {
-        let client = self.client(name).await?;
-        let mut left = ATTEMPTS;
-        loop {
-            left -= 1;
-            match attempt(&client, name, &job).await {
-                Err(StoreError::Unavailable { cause, .. }) if cause == COLLISION && left > 0 => {
-                    tokio::time::sleep(pause(ATTEMPTS - left)).await;
-                }
-                other => return other,
-            }
-        }
+        let mut lent = Lent(Some(self.client(name).await?));
+        let Some(client) = &lent.0 else {
+            return Err(StoreError::Unavailable { attempt: name, cause: "no connection".to_owned() });
+        };
+        let outcome = repeated(client, name, &job).await;
+        // Its transaction is over: it may serve others.
+        drop(lent.0.take());
+        outcome
     }
 
     pub(super) async fn read<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
@@ -109,6 +106,33 @@ impl Postgres {
 
 /// Marks an error that repeating the transaction may cure.
 const COLLISION: &str = "two transactions collided";
+
+/// A connection while a transaction may be open on it. Dropped before the end (the request was given up), it leaves
+/// the pool and is closed, and the server rolls back; the next borrower would carry on in that transaction.
+struct Lent(Option<Client>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.0.take() {
+            drop(Client::take(unfinished));
+        }
+    }
+}
+
+async fn repeated<T, F>(client: &Client, name: &'static str, job: &F) -> Result<T, StoreError>
+where
+    F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T>,
+{
+    for tried in 1..ATTEMPTS {
+        match attempt(client, name, job).await {
+            Err(StoreError::Unavailable { cause, .. }) if cause == COLLISION => {
+                tokio::time::sleep(pause(tried)).await;
+            }
+            other => return other,
+        }
+    }
+    attempt(client, name, job).await
+}
 
 /// Whoever collided moves apart: the pause is drawn, from a span that doubles with each repeat.
 fn pause(repeat: u32) -> Duration {

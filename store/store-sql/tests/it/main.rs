@@ -1,10 +1,12 @@
 //! One suite that every engine must pass (`suite/`): on SQLite always, on PostgreSQL where `COUNTERSIGN_TEST_POSTGRES`
 //! names a server, as `cargo xtask test` does.
 //!
-//! Each case is written against the traits and works in a tenant of its own, so that all of them share one database.
+//! Each case is written against the traits and works in a tenant of its own, so that all of them share one
+//! database; those of `alone/` have one each.
 
 #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod alone;
 mod suite;
 mod world;
 
@@ -62,7 +64,7 @@ async fn sqlite_file_survives_its_process() {
     assert_eq!(suite::secrets::newest(&second, "kept").await.unwrap().sealed, b"1");
 }
 
-/// A database written by a newer program is refused, not guessed at.
+/// Another file is refused, not overwritten.
 #[tokio::test]
 async fn something_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
