@@ -35,8 +35,7 @@ pub fn start(tls: bool, file: &[u8]) -> Result<Floor> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("file"), file)?;
     let kind = if tls { "tls" } else { "plain" };
-    let child =
-        Command::new(std::env::current_exe()?).args(["--floor", kind]).arg(folder.path()).spawn()?;
+    let child = Command::new(std::env::current_exe()?).args(["--floor", kind]).arg(folder.path()).spawn()?;
     let mut process = Process::new(child);
     let port = process.wait_for(&folder.path().join("port"), Duration::from_secs(5))?;
     let tls = tls.then(|| trusting(&folder.path().join("ca.pem"))).transpose()?;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::{Request, StatusCode, header, request, response};
+use http::{StatusCode, header, request, response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
@@ -59,20 +59,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    async fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        host: &str,
-    ) -> Result<Self> {
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, host: &str) -> Result<Self> {
         let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);
         Ok(Self { sender, host: host.to_owned() })
     }
 
-    async fn begin(
-        &mut self,
-        request: request::Builder,
-        body: Bytes,
-    ) -> Result<(response::Parts, Incoming)> {
+    async fn begin(&mut self, request: request::Builder, body: Bytes) -> Result<(response::Parts, Incoming)> {
         let request = request.header(header::HOST, &self.host).body(Full::new(body))?;
         self.sender.ready().await?;
         Ok(self.sender.send_request(request).await?.into_parts())

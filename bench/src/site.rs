@@ -101,9 +101,8 @@ impl Site {
     /// `Bearer …` of the operator.
     pub fn bearer(&self, scope: &str) -> Result<String> {
         let (request, form) = self.token_request(scope)?;
-        let answer = block_on(async {
-            self.login()?.connect().await?.expect(request, form, StatusCode::OK).await
-        })?;
+        let answer =
+            block_on(async { self.login()?.connect().await?.expect(request, form, StatusCode::OK).await })?;
         let answer: Value = serde_json::from_slice(&answer)?;
         Ok(format!("Bearer {}", text(&answer, "/access_token")?))
     }
@@ -129,7 +128,8 @@ impl Site {
     pub fn make_vault(&self) -> Result<String> {
         let (tenant, operator) = (self.text("/tenant_id")?, self.text("/operator/object_id")?);
         let path = format!("{}/providers/Microsoft.KeyVault/vaults/{VAULT}", self.group()?);
-        let policies = json!([{"tenantId": tenant, "objectId": operator, "permissions": {"secrets": ["all"]}}]);
+        let policies =
+            json!([{"tenantId": tenant, "objectId": operator, "permissions": {"secrets": ["all"]}}]);
         let body = json!({"location": "local", "properties": {
             "tenantId": tenant, "sku": {"name": "standard", "family": "A"},
             "enableRbacAuthorization": false, "accessPolicies": policies
@@ -155,9 +155,7 @@ impl Site {
         self.manage(&at, "2022-04-01", &body)?;
         let bearer = self.bearer(STORAGE)?;
         let request = blob(Method::PUT, "/bench?restype=container", &bearer);
-        block_on(async {
-            self.account()?.connect().await?.expect(request, "", StatusCode::CREATED).await
-        })?;
+        block_on(async { self.account()?.connect().await?.expect(request, "", StatusCode::CREATED).await })?;
         Ok(bearer)
     }
 }

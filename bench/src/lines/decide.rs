@@ -48,7 +48,7 @@ fn one(all: &Snapshot, who: &Subject, scope: &Scope) -> Duration {
 }
 
 fn tenant(draw: &mut Draw) -> Result<Snapshot> {
-    let roles: Vec<RoleId> = builtin_roles().iter().map(|role| role.id).collect();
+    let roles: Vec<RoleId> = builtin_roles().map(|role| role.id).collect();
     let mut all = Snapshot::new();
     for number in 0..ASSIGNMENTS {
         let role = roles[draw.below(roles.len() as u64) as usize];

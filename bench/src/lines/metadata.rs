@@ -79,9 +79,7 @@ async fn challenge(connection: &mut Connection) -> Result<()> {
 /// Hello-worlds a second of server processor time.
 pub(super) fn hello(tls: bool) -> Result<f64> {
     let Floor { process, target, .. } = &floor::start(tls, b"")?;
-    rate(process, target, async |c, _, _| {
-        c.expect(Request::get("/"), "", StatusCode::OK).await.map(drop)
-    })
+    rate(process, target, async |c, _, _| c.expect(Request::get("/"), "", StatusCode::OK).await.map(drop))
 }
 
 /// Operations a second of server processor time.

@@ -84,7 +84,8 @@ impl Line for AgentMemory {
         let ready = folder.path().join("ready");
         let mut run = Command::new(&program);
         run.args(["run", "--himds-port", "0"]).arg("--data").arg(folder.path());
-        let child = run.arg("--ready-file").arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let child =
+            run.arg("--ready-file").arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut process = Process::new(child);
         process.wait_for(&ready, Duration::from_secs(10))?;
         std::thread::sleep(SETTLES);

@@ -36,8 +36,7 @@ impl Line for Get {
             vault.connect().await?.expect(set(0, &bearer), body(), StatusCode::OK).await
         })?;
         let ours = rate(&site.process, &vault, async |connection, _, _| {
-            let request =
-                Request::get("/secrets/w0?api-version=7.4").header(header::AUTHORIZATION, &bearer);
+            let request = Request::get("/secrets/w0?api-version=7.4").header(header::AUTHORIZATION, &bearer);
             connection.expect(request, "", StatusCode::OK).await.map(drop)
         })?;
         Ok(Figure { ours, floor: Some(floor), unit: UNIT, aim: Aim::RatioAtLeast(0.5) })
@@ -98,7 +97,9 @@ fn inserts() -> Result<f64> {
             let waiting: Vec<_> = std::iter::once(first).chain(queue.try_iter().take(WRITERS)).collect();
             commit(&mut database, waiting.len())?;
             count += waiting.len();
-            waiting.iter().for_each(|done| drop(done.send(())));
+            for done in &waiting {
+                let _ = done.send(());
+            }
         }
         anyhow::Ok(())
     })
