@@ -41,6 +41,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lab", about: "countersign lab", minutes: 5, run: lab },
     Step { name: "lab-shell", about: "the lab in a shell, own names", minutes: 5, run: |g, l| suite(&LAB_SHELL, g, l) },
     Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
+    Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
@@ -52,6 +53,7 @@ pub const STEPS: &[Step] = &[
 
 const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
 const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", clients: &[], public_names: true };
+const AGENT: Suite = Suite { name: "agent", script: "agent/agent.sh", clients: &[], public_names: false };
 const PYTHON: Suite =
     Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
 const NODE: Suite =

@@ -26,12 +26,15 @@ impl Suite {
         }
         let program = countersign(ground, log)?;
         let data = ground.fresh_data(self.name)?;
+        let agent = program.with_file_name("csagent");
         let mut run = Command::new(program);
         run.current_dir(&ground.root).arg("run").arg("--data").arg(&data);
         if self.public_names {
             run.args(["--cloud", "azure"]);
         }
         run.args(["--", "sh"]).arg(ground.root.join("conformance").join(self.script));
+        // The agent lies beside the site in every build.
+        run.env("CSAGENT", agent);
         run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
         log.run(&mut run)?;
         // A failed suite keeps its site for whoever looks into it.
