@@ -7,6 +7,7 @@ Starts `countersign up` on DATA, lets several writers set secrets and put blobs 
 a random moment, starts it again, and reads back everything that was answered with 2xx. Standard library only, one data
 directory over all rounds, so that damage would add up.
 """
+import atexit
 import hashlib
 import http.client
 import json
@@ -129,6 +130,8 @@ class Site:
         self.process = subprocess.Popen(
             [program, "up", "--data", data / "site", "--https-port", "0", "--no-machine", "--listen", "127.0.0.1",
              "--ready-file", ready_file], stdin=subprocess.DEVNULL)
+        # However this script ends, no server stays behind.
+        atexit.register(self.process.kill)
         until = time.monotonic() + START_SECONDS
         while not ready_file.exists():
             assert self.process.poll() is None, f"the site ended with {self.process.returncode} instead of starting"
