@@ -91,7 +91,8 @@ class Site:
             self.secret = file.read().strip()
         self.subscription = f"/subscriptions/{self.ready['subscription_id']}"
         port = self.ready["https_port"]
-        self.port = "" if port == 443 else f":{port}"
+        # Suffixes carry a port that is not 443 already, or leave it to us.
+        self.port = "" if port == 443 or ":" in self.ready["vault_suffix"] else f":{port}"
         self.trust = ssl.create_default_context(cafile=self.ready["ca_file"])
         self.tokens = {}
 

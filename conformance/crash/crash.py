@@ -209,6 +209,8 @@ class Client:
         return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def ask(self, host, method, path, body, headers):
+        # The suffixes of the ready file carry a port that is not 443.
+        host = host.partition(":")[0]
         connection = self.connections.get(host)
         if connection is None:
             connection = self.connections[host] = Connection(self.site, host)
