@@ -59,6 +59,8 @@ impl Site {
     }
 
     fn https(&self, host: &str) -> Result<Target> {
+        // The suffixes of the ready file carry the port when it is not 443.
+        let host = host.split_once(':').map_or(host, |(name, _)| name);
         let port = self.ready["https_port"].as_u64().context("the ready file has no https_port")?;
         let address = ([127, 0, 0, 1], u16::try_from(port)?).into();
         Ok(Target { address, host: format!("{host}:{port}"), tls: Some(Arc::clone(&self.tls)) })
