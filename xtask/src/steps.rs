@@ -12,7 +12,7 @@ use crate::postgres::Postgres;
 use crate::s3::S3;
 use crate::suites::{self, Suite};
 use crate::supply;
-use crate::tools::Clients;
+use crate::tools::{self, Clients};
 
 pub struct Step {
     pub name: &'static str,
@@ -43,6 +43,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
     Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
+    Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
@@ -208,6 +209,19 @@ fn crash(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     let data = ground.fresh_data("crash")?;
     let mut run = Command::new("python3");
     run.current_dir(&ground.root).arg("conformance/crash/crash.py").arg(program).arg(&data);
+    log.run(&mut run)?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
+}
+
+fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(suites::TOOLS, log)?;
+    Clients::Python.install(ground, log)?;
+    let program = suites::countersign(ground, log)?;
+    let data = ground.fresh_data("proxied")?;
+    let mut run = Command::new("sh");
+    run.current_dir(&ground.root).arg("conformance/proxied/run.sh").arg(program).arg(&data);
+    run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
     log.run(&mut run)?;
     std::fs::remove_dir_all(&data)?;
     Ok(Outcome::Passed)

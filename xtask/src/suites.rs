@@ -9,6 +9,15 @@ use crate::exec::Log;
 use crate::ground::Ground;
 use crate::tools::{self, Clients};
 
+/// Programs the scripts call, and the Debian packages they come in.
+pub const TOOLS: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("jq", "jq"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("setpriv", "util-linux"),
+];
+
 /// One script below `conformance/`, and what it needs.
 pub struct Suite {
     pub name: &'static str,
@@ -20,7 +29,7 @@ pub struct Suite {
 
 impl Suite {
     pub fn run(&self, ground: &Ground, log: &mut Log) -> Result<()> {
-        tools::debian(&[("curl", "curl"), ("jq", "jq"), ("ip", "iproute2"), ("unshare", "util-linux")], log)?;
+        tools::debian(TOOLS, log)?;
         for clients in self.clients {
             clients.install(ground, log)?;
         }

@@ -52,19 +52,22 @@ pub trait Attempt<T> {
 
 impl<T, E: std::error::Error> Attempt<T> for Result<T, E> {
     fn attempt(self, what: impl std::fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| {
-            let mut message = format!("{what}: {error}");
-            let mut cause = error.source();
-            while let Some(next) = cause {
-                let text = next.to_string();
-                if !message.contains(&text) {
-                    message = format!("{message}: {text}");
-                }
-                cause = next.source();
-            }
-            Failure::failed(message)
-        })
+        self.map_err(|error| Failure::failed(format!("{what}: {}", chain(&error))))
     }
+}
+
+/// An error with its causes; what an error's text says already of its cause is not said twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = next.source();
+    }
+    message
 }
 
 /// Help and version are answers, not errors; wrong usage is one line and a hint.

@@ -21,17 +21,17 @@ const REST_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
 /// Passes every connection of `inside` to the UNIX socket at `site`. Runs until dropped.
 pub async fn forward(inside: TcpListener, site: PathBuf) {
-    serve(&inside, move || UnixStream::connect(site.clone())).await;
+    each(&inside, move |near| pass(near, UnixStream::connect(site.clone()))).await;
 }
 
 /// Passes every connection of the UNIX socket to the site's own listener at `address`. Runs until dropped.
 /// Who may connect is what the socket's directory permits.
 pub async fn lend(socket: UnixListener, address: SocketAddr) {
-    serve(&socket, move || TcpStream::connect(address)).await;
+    each(&socket, move |near| pass(near, TcpStream::connect(address))).await;
 }
 
 /// The two kinds of listener, which tokio gives no common name.
-trait Door {
+pub(crate) trait Door {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
@@ -50,21 +50,21 @@ impl Door for UnixListener {
     }
 }
 
-async fn serve<Out, Connecting>(door: &impl Door, connect: impl Fn() -> Connecting)
+/// Gives every connection of a listener to a task of its own, a bounded number at once.
+pub(crate) async fn each<D: Door, Conversing>(door: &D, converse: impl Fn(D::Stream) -> Conversing)
 where
-    Out: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    Connecting: Future<Output = io::Result<Out>> + Send + 'static,
+    Conversing: Future<Output = ()> + Send + 'static,
 {
     let room = Arc::new(Semaphore::new(CONNECTIONS_AT_ONCE));
-    let mut passing = tokio::task::JoinSet::new();
+    let mut talking = tokio::task::JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        while passing.try_join_next().is_some() {}
+        while talking.try_join_next().is_some() {}
         match door.accept().await {
             Ok(near) => {
-                let far = connect();
-                passing.spawn(async move {
-                    pass(near, far).await;
+                let conversing = converse(near);
+                talking.spawn(async move {
+                    conversing.await;
                     drop(place);
                 });
             }

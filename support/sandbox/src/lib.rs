@@ -33,6 +33,8 @@ mod mounts;
 #[cfg(target_os = "linux")]
 mod outfit;
 mod plan;
+#[cfg(unix)]
+pub mod proxy;
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod spaces;

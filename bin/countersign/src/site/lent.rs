@@ -38,24 +38,12 @@ pub fn find(data: &Path) -> Option<Lent> {
 impl Lent {
     /// The ready document with the ports and places it has inside a private machine.
     pub fn as_seen_inside(&self, https_port: u16, challenges: &Path) -> Ready {
-        let mut ready = self.ready.clone();
-        let outside = format!(":{}", ready.https_port);
-        let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
-        for url in [
-            &mut ready.authority,
-            &mut ready.resource_manager,
-            &mut ready.graph,
-            &mut ready.console,
-            &mut ready.vault_suffix,
-            &mut ready.blob_suffix,
-        ] {
-            *url = url.replace(&outside, &port);
+        Ready {
+            himds: "http://127.0.0.1:40342".to_owned(),
+            imds: "http://169.254.169.254".to_owned(),
+            challenge_directory: challenges.to_owned(),
+            ..self.ready.reached_at(https_port)
         }
-        ready.https_port = https_port;
-        ready.himds = "http://127.0.0.1:40342".to_owned();
-        ready.imds = "http://169.254.169.254".to_owned();
-        ready.challenge_directory = challenges.to_owned();
-        ready
     }
 }
 

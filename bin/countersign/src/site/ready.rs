@@ -61,4 +61,23 @@ impl Ready {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
+
+    /// The same site as clients see it that reach its listener by another port.
+    pub fn reached_at(&self, https_port: u16) -> Self {
+        let mut ready = self.clone();
+        let listening = format!(":{}", self.https_port);
+        let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
+        for url in [
+            &mut ready.authority,
+            &mut ready.resource_manager,
+            &mut ready.graph,
+            &mut ready.console,
+            &mut ready.vault_suffix,
+            &mut ready.blob_suffix,
+        ] {
+            *url = url.replace(&listening, &port);
+        }
+        ready.https_port = https_port;
+        ready
+    }
 }

@@ -6,6 +6,7 @@ use cs_sandbox::{
     AppService, CHALLENGE_DIRECTORY, ClientEnvironment, Metadata, MetadataSource, Reach, SiteFacts,
 };
 
+use super::run::PROXIED;
 use crate::{
     cli::{EnvArgs, EnvOutput, Source},
     failure::{Attempt, Failure, Kind},
@@ -18,11 +19,20 @@ pub fn env(args: &EnvArgs) -> Result<ExitCode, Failure> {
     match args.output {
         EnvOutput::Json => println!("{}", ready.to_json()),
         EnvOutput::Shell => {
-            let reach = Reach::Direct { no_proxy: std::env::var("NO_PROXY").ok() };
+            let reach = match proxied() {
+                Some(url) => Reach::Proxy { url },
+                None => Reach::Direct { no_proxy: std::env::var("NO_PROXY").ok() },
+            };
             print!("{}", environment(&ready, &reach, args.source)?.shell());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The proxy of the `countersign run` this is inside of, where that has no private machine.
+fn proxied() -> Option<String> {
+    let inside = std::env::var("COUNTERSIGN_INSIDE_RUN").is_ok_and(|how| how == PROXIED);
+    inside.then(|| std::env::var("HTTPS_PROXY").ok()).flatten()
 }
 
 /// The ready document of the running site: inside `countersign run` the one it names, else the data directory's.

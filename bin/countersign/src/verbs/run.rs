@@ -2,6 +2,9 @@
 //!
 //! The process enters namespaces of its own while it has one thread, starts the site there on the ports and names
 //! clients expect (or bridges to the one that already runs on the data directory), and runs the command beside it.
+//! Where the kernel refuses namespaces, the command runs on this machine with a proxy (`proxied`).
+
+mod proxied;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -10,13 +13,16 @@ use std::{
 };
 
 use cs_names::SiteNames;
-use cs_sandbox::{CHALLENGE_DIRECTORY, Errand, Plan, Reach, Sandbox, Setting, Zone, bridge, dns};
+use cs_sandbox::{
+    CHALLENGE_DIRECTORY, Errand, ErrandError, Outcome, Plan, Reach, Sandbox, Setting, Zone, bridge, dns,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use self::proxied::PROXIED;
 use super::env::environment;
 use crate::{
     cli::{Cloud, RunArgs, Source},
-    failure::{Attempt, Failure, Kind},
+    failure::{Attempt, Failure, Kind, chain},
     site::{
         data::{self, DataDirectory},
         lent::{self, Lent},
@@ -42,18 +48,19 @@ pub fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         names: source.names().fixed_hosts(),
         agent_file: true,
     };
-    let sandbox = Sandbox::enter(&plan).map_err(|error| {
-        let failure = Failure::failed(format!("making a private machine for the command: {}", chain(&error)));
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })?;
+    let sandbox = Sandbox::enter(&plan);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().attempt("starting the runtime")?;
-    let code = runtime.block_on(inside(args, source, &sandbox, &scratch.0));
-    drop(runtime);
-    code
+    match sandbox {
+        Ok(sandbox) => runtime.block_on(inside(args, source, &sandbox, &scratch.0)),
+        Err(error) if error.untouched() => {
+            proxied::say_what_lacks(&chain(&error), error.hint().as_deref());
+            runtime.block_on(proxied::run(args, source, &scratch.0))
+        }
+        Err(error) => {
+            Err(Failure::failed(format!("making a private machine for the command: {}", chain(&error))))
+        }
+    }
 }
 
 /// Where the site of this run comes from.
@@ -94,6 +101,12 @@ impl SiteSource {
         }
     }
 
+    /// The names clients can reach.
+    fn zone(&self) -> Zone {
+        let names = self.names();
+        if names.is_cloud() { Zone::new().azure() } else { Zone::new().under(names.suffix()) }
+    }
+
     /// A bundle of the system's roots and the site's CA, made before the namespaces are entered.
     fn ca_bundle(&self, scratch: &Path) -> Result<PathBuf, Failure> {
         match self {
@@ -126,34 +139,46 @@ async fn inside(
     sandbox: &Sandbox,
     scratch: &Path,
 ) -> Result<ExitCode, Failure> {
-    let names = source.names();
-    let zone = if names.is_cloud() { Zone::new().azure() } else { Zone::new().under(names.suffix()) };
-    let answerer = dns::Answerer::bind(zone).await.attempt("answering names inside")?;
+    let answerer = dns::Answerer::bind(source.zone()).await.attempt("answering names inside")?;
     let _answering = answerer.start();
     let mut served = Served::start(&args, source).await?;
     let ready = served.ready();
+    let environment = environment(&ready, &Reach::Inside, Source::Arc)?;
+    let errand = errand(&args, &ready, scratch, environment.settings(), INSIDE)?;
+    let outcome = errand.finding_first(sandbox.programs()).run().await;
+    served.stop().await;
+    Ok(exit_code(outcome))
+}
+
+/// What `COUNTERSIGN_INSIDE_RUN` tells verbs that the command calls.
+const INSIDE: &str = "1";
+
+/// The command with the variables by which it finds the site.
+fn errand(
+    args: &RunArgs,
+    ready: &Ready,
+    scratch: &Path,
+    environment: &[Setting],
+    inside_run: &str,
+) -> Result<Errand, Failure> {
     let ready_file = scratch.join("ready.json");
     data::write_whole(&ready_file, ready.to_json().as_bytes(), 0o600)?;
-    let environment = environment(&ready, &Reach::Inside, Source::Arc)?;
     let own = [
         Setting::set("COUNTERSIGN_READY_FILE", &ready_file.to_string_lossy()),
-        Setting::set("COUNTERSIGN_INSIDE_RUN", "1"),
+        Setting::set("COUNTERSIGN_INSIDE_RUN", inside_run),
     ];
     let (program, arguments) =
         args.command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "no command"))?;
-    let outcome = Errand::new(program, arguments)
-        .with(environment.settings())
-        .with(&own)
-        .finding_first(sandbox.programs())
-        .run()
-        .await;
-    served.stop().await;
+    Ok(Errand::new(program, arguments).with(environment).with(&own))
+}
+
+fn exit_code(outcome: Result<Outcome, ErrandError>) -> ExitCode {
     match outcome {
-        Ok(outcome) => Ok(ExitCode::from(outcome.exit_code())),
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) => {
             // 126 and 127 are what shells say; the reason is said in our words.
             Failure::failed(chain(&error)).report();
-            Ok(ExitCode::from(error.exit_code()))
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -218,16 +243,6 @@ async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
     TcpListener::bind((address, port))
         .await
         .attempt(format_args!("listening on {address} port {port} inside"))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 /// A directory for this run alone, removed at its end.
