@@ -11,7 +11,7 @@ mod issuer;
 mod machine;
 
 pub use broker::Broker;
-pub use desk::{ChallengeDesk, DeskError, Opened};
+pub use desk::{ChallengeDesk, Claim, DeskError, Opened};
 pub use files::{ChallengeDirectory, DirectoryError};
 pub use issuer::{Identity, IssueError, Token, TokenIssuer};
 pub use machine::{Facts, Interface, MachineFacts};

@@ -83,6 +83,9 @@ impl Listener {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
+                        if is_out_of_descriptors(&error) {
+                            crowd.make_room();
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -104,6 +107,11 @@ impl Listener {
             }
         }
     }
+}
+
+/// EMFILE or ENFILE: the process or the system has no descriptor left, long before all places need be taken (A24).
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -1,14 +1,95 @@
-//! Who is at the other end of a loopback connection: the kernel's table of sockets says which user owns it.
+//! Who is at the other end of a loopback connection: the kernel knows which user owns its socket.
+//!
+//! The kernel is asked for that one socket (`sock_diag`), which costs the same however many there are. Where it does
+//! not answer, as in some containers, its table of all sockets is read, but not more of it than `TABLE_MAX_BYTES`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::Read,
+    net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
+};
 
-/// The user id that owns the socket at this end, where the kernel tells. Reads `/proc`, so it is asked only where the
-/// answer matters.
-pub(crate) fn of(peer: Option<SocketAddr>) -> Option<u32> {
-    let peer = peer?;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+
+/// About 3,500 sockets, ten times as many as a crowded host has on loopback.
+const TABLE_MAX_BYTES: u64 = 512 * 1024;
+
+/// Who connects from where to where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// The user id that owns the socket at the peer's end, where the kernel tells.
+pub(crate) fn of(ends: Option<Ends>) -> Option<u32> {
+    let ends = ends?;
+    ask_kernel(ends).or_else(|| look_up(ends.peer))
+}
+
+// linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST: u16 = 1;
+const HEADER_BYTES: usize = 16;
+const REQUEST_BYTES: usize = HEADER_BYTES + 56;
+/// Where `idiag_uid` stands: behind family, state, timer and retransmits (4 bytes), the socket's ids (48), and the
+/// expiry and both queues (12).
+const UID_AT: usize = HEADER_BYTES + 4 + 48 + 12;
+const NO_COOKIE: [u8; 8] = [0xff; 8];
+
+/// `inet_diag_req_v2` for one TCP socket: seen from the peer, whose source is our destination.
+fn question(ends: Ends) -> [u8; REQUEST_BYTES] {
+    let family = if ends.peer.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let length = u32::try_from(REQUEST_BYTES).unwrap_or_default();
+    let mut all = Vec::with_capacity(REQUEST_BYTES);
+    all.extend(length.to_ne_bytes());
+    all.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    all.extend(NLM_F_REQUEST.to_ne_bytes());
+    all.extend([0; 8]);
+    all.extend([u8::try_from(family as i32).unwrap_or_default(), 6, 0, 0]);
+    all.extend(u32::MAX.to_ne_bytes());
+    all.extend(ends.peer.port().to_be_bytes());
+    all.extend(ends.local.port().to_be_bytes());
+    all.extend(sixteen(ends.peer.ip()));
+    all.extend(sixteen(ends.local.ip()));
+    all.extend([0; 4]);
+    all.extend(NO_COOKIE);
+    let mut out = [0; REQUEST_BYTES];
+    out.copy_from_slice(&all);
+    out
+}
+
+fn sixteen(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V6(ip) => ip.octets(),
+        IpAddr::V4(ip) => {
+            let mut all = [0; 16];
+            all[..4].copy_from_slice(&ip.octets());
+            all
+        }
+    }
+}
+
+fn ask_kernel(ends: Ends) -> Option<u32> {
+    let protocol = SockProtocol::NetlinkSockDiag;
+    let kernel = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).ok()?;
+    send(kernel.as_raw_fd(), &question(ends), MsgFlags::empty()).ok()?;
+    let mut answer = [0; 512];
+    // The kernel has answered by the time `send` returns: there is nothing to wait for.
+    let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
+    let answer = answer.get(..length)?;
+    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+    if kind != SOCK_DIAG_BY_FAMILY {
+        return None;
+    }
+    Some(u32::from_ne_bytes(answer.get(UID_AT..UID_AT + 4)?.try_into().ok()?))
+}
+
+fn look_up(peer: SocketAddr) -> Option<u32> {
     let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let wanted = format!("{}:{:04X}", in_table(peer.ip()), peer.port());
-    let text = std::fs::read_to_string(table).ok()?;
+    let mut text = String::new();
+    std::fs::File::open(table).ok()?.take(TABLE_MAX_BYTES).read_to_string(&mut text).ok()?;
     text.lines().skip(1).find_map(|line| {
         let mut fields = line.split_whitespace();
         (fields.nth(1)? == wanted).then(|| fields.nth(5)?.parse().ok())?
@@ -28,13 +109,21 @@ fn in_table(ip: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     #[test]
     fn the_kernel_knows_our_own_sockets() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let owner = of(Some(client.local_addr().unwrap()));
-        assert_eq!(owner, Some(nix::unistd::getuid().as_raw()));
+        let me = nix::unistd::getuid().as_raw();
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (peer, local) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+            assert_eq!(of(Some(Ends { peer, local })), Some(me));
+            assert_eq!(look_up(peer), Some(me));
+            let other = SocketAddr::new(peer.ip(), 1);
+            assert_eq!(of(Some(Ends { peer: other, local })), None);
+        }
     }
 }

@@ -1,9 +1,6 @@
 //! The routers of the two listeners.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use cs_broker::{Broker, ChallengeDesk, Facts, MachineFacts};
@@ -15,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     doors::{HIMDS, IMDS, Op},
     failure, instance,
+    owner::Ends,
     rules::{self, Part},
     token, versions,
 };
@@ -59,7 +57,8 @@ impl Metadata {
 pub(crate) struct Ask<'a> {
     pub machine: &'a Metadata,
     pub service: Service,
-    pub peer: Option<SocketAddr>,
+    /// Both ends of the connection, where it is one over TCP.
+    pub ends: Option<Ends>,
 }
 
 struct Listening {
@@ -107,7 +106,8 @@ impl Listening {
             let text = "A query parameter is given more than once";
             return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
         }
-        let ask = Ask { machine: &self.machine, service: self.service, peer: peer.address };
+        let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
+        let ask = Ask { machine: &self.machine, service: self.service, ends };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),
             Op::AppService => Ok(token::app_service(&ask, request, &query).await),

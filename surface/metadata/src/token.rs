@@ -1,6 +1,6 @@
 //! The token path of both services, and the App Service source.
 
-use cs_broker::{Identity, IssueError};
+use cs_broker::{Claim, DeskError, Identity, IssueError};
 use cs_serve::{Query, Response, json, single};
 use cs_wire_metadata::{ErrorReply, TokenReply};
 use http::{HeaderValue, StatusCode, header, request::Parts};
@@ -17,6 +17,11 @@ use crate::{
 const RESOURCE_MAX_BYTES: usize = 512;
 /// The user of a caller is looked up only when this many challenges are open: until then it makes no difference.
 const CROWDED: usize = 64;
+
+/// Also what a container sees that shares the network but not the directory (A25).
+const WRONG_ANSWER: &str = "The Authorization header does not hold the content of the file that the challenge named, \
+    or it was used already, or a minute has passed. The file is readable for root and members of the group himds; \
+    a container needs its directory mounted";
 
 /// Which identity is asked for, and what to echo.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +49,26 @@ async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Respons
     if identities.is_empty() {
         return Err(not_connected(ask.service));
     }
-    if ask.service == Service::Himds {
-        challenge(ask, request)?;
+    let claim = match ask.service {
+        Service::Himds => Some(challenge(ask, request)?),
+        Service::Imds => None,
+    };
+    let outcome = issue(ask, &identities, selector, resource).await;
+    // A failure of ours spends no answer: the claim is given back, and the program repeats its request (A13).
+    let ours = outcome.as_ref().is_err_and(|refusal| refusal.status().is_server_error());
+    if let Some(claim) = claim.filter(|_| !ours) {
+        claim.spend();
     }
-    let chosen = choose(ask.service, &identities, selector)?;
+    outcome
+}
+
+async fn issue(
+    ask: &Ask<'_>,
+    identities: &[Identity],
+    selector: Selector<'_>,
+    resource: &str,
+) -> Result<Response, Response> {
+    let chosen = choose(ask.service, identities, selector)?;
     let issued = ask.machine.broker.token(chosen, resource).await.map_err(|error| refused(ask, &error))?;
     let expires_in = (issued.expires_on - ask.machine.clock.now().seconds()).max(0).to_string();
     let reply = TokenReply {
@@ -98,31 +119,32 @@ fn selector(query: &Query) -> Result<Selector<'_>, Response> {
 }
 
 /// HIMDS: without an answer a challenge, with one that is wrong, used or late a 403 and no new challenge.
-fn challenge(ask: &Ask<'_>, request: &Parts) -> Result<(), Response> {
-    let forbidden = || {
-        Err(identity(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "The challenge was not answered correctly, or too late",
-        ))
+fn challenge<'a>(ask: &Ask<'a>, request: &Parts) -> Result<Claim<'a>, Response> {
+    let sent = match single(&request.headers, header::AUTHORIZATION.as_str()) {
+        Ok(None) => return Err(open(ask)),
+        Ok(Some(sent)) => sent,
+        Err(()) => "",
     };
+    // Exactly `Basic` and one blank: the answer is compared as sent (A18).
+    let claim = sent.strip_prefix("Basic ").and_then(|answer| ask.machine.desk.claim(answer));
+    claim.ok_or_else(|| identity(StatusCode::FORBIDDEN, "forbidden", WRONG_ANSWER))
+}
+
+/// The first knock. The answer is never a token.
+fn open(ask: &Ask<'_>) -> Response {
     let desk = &ask.machine.desk;
-    match single(&request.headers, header::AUTHORIZATION.as_str()) {
-        // Exactly `Basic` and one blank: the answer is compared as sent (A18).
-        Ok(Some(sent)) => match sent.strip_prefix("Basic ") {
-            Some(answer) if desk.accept(answer) => Ok(()),
-            _ => forbidden(),
-        },
-        Err(()) => forbidden(),
-        Ok(None) => {
-            let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.peer)).flatten();
-            let opened = desk.open(user).map_err(|error| {
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, "no challenge");
-                let text = "The challenge file could not be written: see the agent's log";
-                identity(StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)
-            })?;
-            Err(unanswered(ask, &opened.path))
+    let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.ends)).flatten();
+    match desk.open(user) {
+        Ok(opened) => unanswered(ask, &opened.path),
+        Err(DeskError::Crowded) => {
+            tracing::warn!(user, "too many challenges are open for one user");
+            let text = "Too many challenges of this user are open and unanswered. Try again in a second";
+            later(identity(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", text), 1)
+        }
+        Err(DeskError::File(cause)) => {
+            tracing::error!(%cause, "the challenge file could not be written");
+            let text = "The challenge file could not be written: see the agent's log";
+            identity(StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use cs_broker::ChallengeDirectory;
 use cs_names::{Address, SiteNames};
 use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
@@ -155,11 +156,12 @@ impl Running {
 /// Where challenge files go: the one place clients accept where it can be written, else below the data directory.
 fn challenge_directory(data: &DataDirectory) -> Result<PathBuf, Failure> {
     let official = Path::new(CHALLENGE_DIRECTORY);
-    let made = std::fs::create_dir_all(official).is_ok();
-    if made && nix::unistd::access(official, nix::unistd::AccessFlags::W_OK).is_ok() {
-        return Ok(official.to_owned());
+    match ChallengeDirectory::make(official) {
+        Ok(()) if nix::unistd::access(official, nix::unistd::AccessFlags::W_OK).is_ok() => {
+            Ok(official.to_owned())
+        }
+        _ => data.folder("tokens"),
     }
-    data.folder("tokens")
 }
 
 /// Sets a directory's mode so that only its owner and group may look into it.

@@ -47,20 +47,33 @@ impl Crowd {
     pub(super) fn enter(&self) -> Place {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.members.len() >= self.most {
-            // With every connection at work the oldest goes: it has had its time.
-            let idle =
-                inside.members.iter().find(|(_, m)| m.requests.load(Ordering::Relaxed) == 0).map(|(n, _)| *n);
-            if let Some(number) = idle.or_else(|| inside.members.keys().next().copied()) {
-                if let Some(member) = inside.members.remove(&number) {
-                    member.out.cancel();
-                }
-            }
+            inside.show_out();
         }
         let number = inside.next;
         inside.next += 1;
         let (requests, out) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         inside.members.insert(number, Member { requests: Arc::clone(&requests), out: out.clone() });
         Place { number, requests, out, inside: Arc::clone(&self.inside) }
+    }
+}
+
+impl Crowd {
+    /// Ends the longest idle connection although there are places left: something else has run out.
+    pub(super) fn make_room(&self) {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).show_out();
+    }
+}
+
+impl Inside {
+    fn show_out(&mut self) {
+        // With every connection at work the oldest goes: it has had its time.
+        let idle =
+            self.members.iter().find(|(_, m)| m.requests.load(Ordering::Relaxed) == 0).map(|(n, _)| *n);
+        if let Some(number) = idle.or_else(|| self.members.keys().next().copied()) {
+            if let Some(member) = self.members.remove(&number) {
+                member.out.cancel();
+            }
+        }
     }
 }
 
@@ -101,5 +114,7 @@ mod tests {
         drop(busy);
         let _fourth = crowd.enter();
         assert!(first.out.is_cancelled());
+        crowd.make_room();
+        assert!(third.out.is_cancelled());
     }
 }

@@ -1,8 +1,12 @@
 //! attacks.md, Metadata & HIMDS.
 
-use cs_metadata::Service::{Himds, Imds};
+use std::sync::atomic::Ordering;
 
-use crate::world::{TOKEN, World};
+use cs_broker::IssueError;
+use cs_metadata::Service::{Himds, Imds};
+use serde_json::Value;
+
+use crate::world::{TOKEN, World, user_assigned};
 
 const M: (&str, &str) = ("Metadata", "true");
 
@@ -127,6 +131,29 @@ async fn a11_an_unknown_identity_never_gets_the_systems_token() {
 }
 
 #[tokio::test]
+async fn a12_a_user_assigned_token_echoes_its_selector() {
+    let world = World::new();
+    let u = user_assigned();
+    for (selector, member, value) in [
+        (format!("client_id={}", u.client), "client_id", u.client.to_string()),
+        (format!("client_id={}", u.client.to_string().to_uppercase()), "client_id", u.client.to_string()),
+        (format!("object_id={}", u.object), "object_id", u.object.to_string()),
+        (format!("msi_res_id={}", u.resource), "msi_res_id", u.resource.clone()),
+        (format!("mi_res_id={}", u.resource), "msi_res_id", u.resource.clone()),
+        (format!("msi_res_id={}", u.resource.to_lowercase()), "msi_res_id", u.resource.to_lowercase()),
+    ] {
+        let target = format!("{TOKEN}&{selector}");
+        for reply in [world.token(&target).await, world.get(Imds, &target).await] {
+            let said = reply.json();
+            assert_eq!((reply.status, &said[member]), (200, &Value::from(value.as_str())), "{selector}");
+            assert_eq!(said["client_id"], u.client.to_string(), "whose token it is");
+            let token = said["access_token"].as_str().unwrap();
+            assert!(token.starts_with(&format!("token of {}", u.client)), "{token}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a13_an_answer_counts_once_and_a_wrong_one_makes_no_challenge() {
     let world = World::new();
     let first = world.get(Himds, TOKEN).await;
@@ -141,6 +168,77 @@ async fn a13_an_answer_counts_once_and_a_wrong_one_makes_no_challenge() {
 }
 
 #[tokio::test]
+async fn a13_a_failure_of_ours_spends_no_answer_and_a_refusal_does() {
+    let world = World::new();
+    let basic = world.basic(TOKEN).await;
+    let headers = [M, ("Authorization", basic.as_str())];
+    let answered = || world.send(Himds, "GET", TOKEN, &headers);
+    world.issuer.fail(Some(IssueError::Unreachable("down".into())));
+    for _ in 0..3 {
+        assert_eq!(answered().await.status, 503);
+        world.clock.advance(3);
+    }
+    assert_eq!(world.files(), 1, "clients repeat the second step");
+    world.issuer.fail(None);
+    assert_eq!(answered().await.status, 200);
+    assert_eq!((answered().await.status, world.files()), (403, 0));
+    let basic = world.basic(TOKEN).await;
+    let headers = [M, ("Authorization", basic.as_str())];
+    let refused = format!("{TOKEN}/other");
+    world.issuer.fail(Some(IssueError::Refused { code: "500011".into(), text: "AADSTS500011: no".into() }));
+    assert_eq!(world.send(Himds, "GET", &refused, &headers).await.status, 400);
+    assert_eq!(world.send(Himds, "GET", &refused, &headers).await.status, 403);
+}
+
+#[tokio::test]
+async fn a13_of_two_racing_answers_one_wins() {
+    let world = World::new();
+    let basic = world.basic(TOKEN).await;
+    let headers = [M, ("Authorization", basic.as_str())];
+    let answered = || world.send(Himds, "GET", TOKEN, &headers);
+    world.issuer.hold();
+    let both = async {
+        let (one, other) = tokio::join!(answered(), answered());
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        statuses
+    };
+    let release = async {
+        while world.issuer.asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.issuer.release();
+    };
+    let (statuses, ()) = tokio::join!(both, release);
+    assert_eq!(statuses, [200, 403]);
+}
+
+#[tokio::test]
+async fn a13_a_caller_that_goes_away_spends_nothing() {
+    let world = World::new();
+    let basic = world.basic(TOKEN).await;
+    let headers = [M, ("Authorization", basic.as_str())];
+    world.issuer.hold();
+    {
+        let mut first = std::pin::pin!(world.send(Himds, "GET", TOKEN, &headers));
+        assert!(futures_now(first.as_mut()).await.is_none(), "the site is asked");
+    }
+    world.issuer.release();
+    assert_eq!(world.send(Himds, "GET", TOKEN, &headers).await.status, 200);
+}
+
+/// The future's value if it has one without waiting.
+async fn futures_now<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match future.as_mut().poll(context) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a15_an_answer_after_its_time_is_refused() {
     let world = World::new();
     let first = world.get(Himds, TOKEN).await;
@@ -149,6 +247,23 @@ async fn a15_an_answer_after_its_time_is_refused() {
     assert_eq!(world.send(Himds, "GET", TOKEN, &[M, ("Authorization", &basic)]).await.status, 403);
     world.desk.sweep();
     assert_eq!(world.files(), 0);
+}
+
+#[tokio::test]
+async fn a16_a_flood_of_challenges_is_told_to_wait() {
+    let world = World::new();
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    for _ in 0..10_000 {
+        let reply = world.get(Himds, TOKEN).await;
+        *statuses.entry(reply.status).or_default() += 1;
+        if reply.status == 429 {
+            assert_eq!(reply.headers["retry-after"], "1");
+            assert_eq!(reply.json()["error"], "too_many_requests");
+        }
+    }
+    assert_eq!((statuses[&401], statuses.len(), world.files()), (768, 2, 768));
+    world.clock.advance(1);
+    assert_eq!(world.token(TOKEN).await.status, 200, "whoever waits as told is served");
 }
 
 #[tokio::test]
@@ -206,8 +321,30 @@ async fn a22_the_file_is_whole_when_the_header_names_it() {
 async fn a23_no_file_no_challenge_but_a_clear_error() {
     let world = World::new();
     std::fs::remove_dir(world.dir.path()).unwrap();
+    std::fs::write(world.dir.path(), "in the way").unwrap();
     let reply = world.get(Himds, TOKEN).await;
     assert_eq!((reply.status, reply.json()["error"].as_str()), (500, Some("server_error")));
+    assert!(!reply.headers.contains_key("www-authenticate"));
+    std::fs::remove_file(world.dir.path()).unwrap();
+    assert_eq!(world.token(TOKEN).await.status, 200, "mended by itself");
+}
+
+/// A container on the host's network whose file system lacks the directory: it is challenged, cannot read the file,
+/// and whatever it answers instead earns no token and no further file, but the reason.
+#[tokio::test]
+async fn a25_a_container_without_the_directory_gets_a_reason_and_no_token() {
+    let world = World::new();
+    let first = world.get(Himds, TOKEN).await;
+    assert_eq!(first.status, 401);
+    assert!(first.json().get("access_token").is_none());
+    for answer in ["Basic ", "Basic", "", &format!("Basic {}", first.challenge()), "Basic null"] {
+        let reply = world.send(Himds, "GET", TOKEN, &[M, ("Authorization", answer)]).await;
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (403, Some("forbidden")), "{answer}");
+        assert!(!reply.headers.contains_key("www-authenticate"), "the loop ends here");
+        let said = reply.json()["error_description"].as_str().unwrap().to_owned();
+        assert!(said.contains("a container needs its directory mounted"), "{said}");
+    }
+    assert_eq!((world.files(), world.issuer.asked.load(Ordering::SeqCst)), (1, 0));
 }
 
 #[tokio::test]

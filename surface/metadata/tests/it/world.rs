@@ -35,6 +35,23 @@ pub struct Issuer {
     clock: Arc<FakeClock>,
     pub asked: AtomicUsize,
     pub fails: Mutex<Option<IssueError>>,
+    /// Requests wait while it is closed.
+    gate: tokio::sync::watch::Sender<bool>,
+}
+
+impl Issuer {
+    pub fn fail(&self, error: Option<IssueError>) {
+        *self.fails.lock().unwrap() = error;
+    }
+
+    /// Lets the site answer nobody until it is released.
+    pub fn hold(&self) {
+        self.gate.send_replace(false);
+    }
+
+    pub fn release(&self) {
+        self.gate.send_replace(true);
+    }
 }
 
 pub struct Reply {
@@ -104,6 +121,7 @@ impl MachineFacts for Machine {
 impl TokenIssuer for Issuer {
     async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        self.gate.subscribe().wait_for(|open| *open).await.unwrap();
         if let Some(error) = self.fails.lock().unwrap().clone() {
             return Err(error);
         }
@@ -123,6 +141,7 @@ impl World {
             clock: Arc::clone(&clock),
             asked: AtomicUsize::new(0),
             fails: Mutex::default(),
+            gate: tokio::sync::watch::Sender::new(true),
         });
         let directory = ChallengeDirectory::open(dir.path()).unwrap();
         let desk = Arc::new(ChallengeDesk::new(directory, Arc::clone(&clock) as _, Arc::clone(&chance) as _));
@@ -176,6 +195,16 @@ impl World {
         let key = std::fs::read_to_string(first.challenge()).unwrap();
         let basic = format!("Basic {key}");
         self.send(Service::Himds, "GET", target, &[("Metadata", "true"), ("Authorization", &basic)]).await
+    }
+
+    /// A challenge's answer, as the header takes it.
+    pub async fn basic(&self, target: &str) -> String {
+        let first = self.get(Service::Himds, target).await;
+        format!("Basic {}", std::fs::read_to_string(first.challenge()).unwrap())
+    }
+
+    pub fn router(&self, service: Service) -> Arc<dyn Router> {
+        Arc::clone(if service == Service::Himds { &self.himds } else { &self.imds })
     }
 
     pub fn files(&self) -> usize {
