@@ -70,6 +70,14 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     message
 }
 
+/// What clap says of a wrong usage, on one line: its first line, with the arguments that it lists below.
+fn first_sentence(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
+    let listed: Vec<&str> = lines.take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+    if listed.is_empty() { first } else { format!("{first} {}", listed.join(" ")) }
+}
+
 /// Help and version are answers, not errors; wrong usage is one line and a hint.
 #[expect(clippy::print_stdout, reason = "help goes to standard output")]
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -80,9 +88,23 @@ pub fn usage(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or("wrong usage").trim_start_matches("error: ").to_owned();
-            Failure::new(Kind::Usage, first).hint("countersign --help shows the commands").report()
+            let message = first_sentence(&error.render().to_string());
+            Failure::new(Kind::Usage, message).hint("countersign --help shows the commands").report()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_usage_is_one_line_that_names_what_is_missing() {
+        let text = "error: the following required arguments were not provided:\n  <CMD>...\n\nUsage: x\n";
+        assert_eq!(first_sentence(text), "the following required arguments were not provided: <CMD>...");
+        assert_eq!(
+            first_sentence("error: unexpected argument '-x' found\n\nUsage: x"),
+            "unexpected argument '-x' found"
+        );
     }
 }

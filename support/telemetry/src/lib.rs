@@ -3,7 +3,15 @@
 //! `RUST_LOG`-style filters come from `COUNTERSIGN_LOG`; the default is warnings. `COUNTERSIGN_LOG_FORMAT=json`
 //! writes one JSON object a line.
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use std::fmt;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format, format::Writer},
+    prelude::*,
+    registry::LookupSpan,
+};
 
 /// Starts logging for a program. A second call changes nothing.
 pub fn start(default: &str) {
@@ -11,12 +19,41 @@ pub fn start(default: &str) {
     let json = std::env::var("COUNTERSIGN_LOG_FORMAT").is_ok_and(|f| f == "json");
     let registry = tracing_subscriber::registry().with(filter);
     let outcome = if json {
-        registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()
+        registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()
     } else {
-        registry.with(fmt::layer().with_ansi(false).with_target(true).with_writer(std::io::stderr)).try_init()
+        let lines = tracing_subscriber::fmt::layer().event_format(one_line_events());
+        registry.with(lines.with_ansi(false).with_writer(std::io::stderr)).try_init()
     };
     // Only a second call fails, and then logs are on already.
     drop(outcome);
+}
+
+fn one_line_events() -> OneLine<format::Format> {
+    OneLine(format().with_ansi(false).with_target(true))
+}
+
+/// An event as one line, whatever its fields hold: an error's text may quote what a stranger sent.
+struct OneLine<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for OneLine<F>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        for c in text.trim_end_matches('\n').chars() {
+            if c.is_control() { write!(to, "{}", c.escape_default())? } else { to.write_char(c)? }
+        }
+        to.write_char('\n')
+    }
 }
 
 /// Text from outside, fit for one line of a log: control characters escaped, at most 512 characters.
@@ -37,5 +74,38 @@ mod tests {
         let line = one_line(planted);
         assert!(!line.contains(['\n', '\r', '\u{1b}']), "{line}");
         assert_eq!(line, "ok\\n2026-01-01 ERROR forged\\u{1b}[31m\\r");
+    }
+
+    #[test]
+    fn h06_an_event_is_one_line_whatever_its_fields_hold() {
+        let (sender, written) = std::sync::mpsc::channel::<Vec<u8>>();
+        let subscriber = tracing_subscriber::registry().with(
+            tracing_subscriber::fmt::layer()
+                .event_format(one_line_events())
+                .with_ansi(false)
+                .with_writer(move || Sink(sender.clone())),
+        );
+        tracing::subscriber::with_default(subscriber, || {
+            let error = std::io::Error::other("broke\n2026-01-01 ERROR forged\u{1b}[31m");
+            tracing::warn!(%error, debug = ?"a\nb", "a caller said\r\nso");
+        });
+        let text: Vec<u8> = written.try_iter().flatten().collect();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        assert!(text.ends_with('\n') && text.contains("broke\\n2026-01-01 ERROR forged"), "{text}");
+        assert!(!text.contains(['\r', '\u{1b}']), "{text}");
+    }
+
+    struct Sink(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(std::io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }
