@@ -10,6 +10,8 @@ pub enum VaultError {
     NoSuchDeletedSecret(String),
     #[error("secret {0} is in its deleted state")]
     Deleted(String),
+    #[error("secret {0} exists already")]
+    Exists(String),
     #[error("secret {0} is disabled")]
     Disabled(String),
     #[error("the vault is protected from purging")]

@@ -3,6 +3,7 @@
 //! [`Vaults::open`] finds the vault a host names. What a caller may do there is decided outside, by roles or by the
 //! vault's access policies ([`OpenVault::rbac`]); every call takes the proof of it.
 
+mod backup;
 mod error;
 mod open;
 mod secret;
@@ -14,6 +15,7 @@ use cs_seal::{Aad, Key};
 use cs_store::{AuditLog, Resources, Secrets};
 use cs_time::{Chance, Clock};
 
+pub use backup::BACKUP_MAX_BYTES;
 pub use cs_store::{AuditRecord, SecretChange, SecretRow};
 pub use error::VaultError;
 pub use open::OpenVault;

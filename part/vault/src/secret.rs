@@ -14,6 +14,7 @@ const CONTENT_TYPE_MAX_CHARS: usize = 255;
 const TAGS_MAX: usize = 15;
 const TAG_NAME_MAX_CHARS: usize = 256;
 const TAG_VALUE_MAX_CHARS: usize = 256;
+const TIMES_OUT_OF_ORDER: &str = "The attribute exp must be later than nbf.";
 
 /// A secret to be set.
 pub struct NewSecret {
@@ -36,7 +37,7 @@ pub struct Secret {
 /// A secret in its deleted state.
 pub type Deleted = DeletedSecret;
 
-fn place_of(vault: &OpenVault, name: &str, version: &str) -> Aad {
+pub(crate) fn place_of(vault: &OpenVault, name: &str, version: &str) -> Aad {
     Aad::of("secret")
         .field(vault.tenant)
         .field(vault.id.key())
@@ -139,7 +140,11 @@ impl Vaults {
             .parts
             .secrets
             .update_secret(allowed, vault.place.clone(), name.to_owned(), version.clone(), change, now, audit)
-            .await?;
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => VaultError::Invalid(TIMES_OUT_OF_ORDER.to_owned()),
+                other => other.into(),
+            })?;
         let shown = || version.as_ref().map_or_else(|| name.to_owned(), |v| format!("{name}/{v}"));
         updated.map(|row| Secret { row, value: None }).ok_or_else(|| VaultError::NoSuchSecret(shown()))
     }
@@ -308,7 +313,7 @@ fn check(
     }
     if let (Some(from), Some(until)) = (not_before, expires) {
         if until <= from {
-            return invalid("The attribute exp must be later than nbf.".to_owned());
+            return invalid(TIMES_OUT_OF_ORDER.to_owned());
         }
     }
     Ok(())

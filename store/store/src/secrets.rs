@@ -80,7 +80,31 @@ pub trait Secrets: Send + Sync {
         version: Option<String>,
     ) -> Result<Option<SecretRow>, StoreError>;
 
+    /// All versions of a secret with their sealed values, oldest first, at most `limit`; none when it is not there.
+    async fn whole_secret(
+        &self,
+        allowed: &Allowed,
+        place: VaultPlace,
+        name: String,
+        limit: u32,
+    ) -> Result<Vec<SecretRow>, StoreError>;
+
+    /// Brings back a secret with these versions, the newest last.
+    ///
+    /// # Errors
+    /// `Exists` while the name is in use, `Conflict` while it is in its deleted state.
+    async fn restore_secret(
+        &self,
+        allowed: &Allowed,
+        place: VaultPlace,
+        rows: Vec<SecretRow>,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
     /// Changes attributes of a version, or of the newest.
+    ///
+    /// # Errors
+    /// `Conflict` when the end of its time would not come after the begin.
     async fn update_secret(
         &self,
         allowed: &Allowed,

@@ -14,6 +14,8 @@ pub enum Op {
     ListDeleted,
     Recover,
     Purge,
+    Backup,
+    Restore,
 }
 
 const fn door(
@@ -51,7 +53,22 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     ),
     door("DELETE", "/secrets/{name}", "Microsoft.KeyVault/vaults/secrets/delete", "delete", Op::Delete),
     door("DELETE", "/secrets/{name}/", "Microsoft.KeyVault/vaults/secrets/delete", "delete", Op::Delete),
+    door(
+        "POST",
+        "/secrets/{name}/backup",
+        "Microsoft.KeyVault/vaults/secrets/backup/action",
+        "backup",
+        Op::Backup,
+    ),
+    door(
+        "POST",
+        "/secrets/restore",
+        "Microsoft.KeyVault/vaults/secrets/restore/action",
+        "restore",
+        Op::Restore,
+    ),
     door("GET", "/deletedsecrets", READ_METADATA, "list", Op::ListDeleted),
+    door("GET", "/deletedsecrets/", READ_METADATA, "list", Op::ListDeleted),
     door("GET", "/deletedsecrets/{name}", READ_METADATA, "get", Op::GetDeleted),
     door(
         "POST",

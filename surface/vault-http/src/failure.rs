@@ -179,6 +179,9 @@ fn of_part(
             ),
             Some("ObjectIsDeletedButRecoverable"),
         ),
+        VaultError::Exists(name) => {
+            reply(StatusCode::CONFLICT, "Conflict", format!("The secret {name} already exists."), None)
+        }
         VaultError::Disabled(_) => reply(
             StatusCode::FORBIDDEN,
             "Forbidden",

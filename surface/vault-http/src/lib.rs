@@ -3,6 +3,7 @@
 //! The order of checks is the original's: vault, token, path and version, right, and only then the object. A first
 //! request without token and body gets its challenge before anything else is looked at.
 
+mod backup;
 mod challenge;
 mod doors;
 mod failure;
@@ -100,7 +101,7 @@ impl VaultHttp {
                 Ok(allowed) => allowed,
                 Err(refusal) => return Err(self.refused(&op, &vault, refusal).await),
             };
-        if !matches!(door.op, Op::List | Op::ListDeleted) {
+        if !matches!(door.op, Op::List | Op::ListDeleted | Op::Restore) {
             named.map_err(|bad| {
                 Failure::bad(format!(
                     "The request URI contains an invalid name: {}",
@@ -122,6 +123,8 @@ impl VaultHttp {
             Op::ListDeleted => secrets::list_deleted(&call).await,
             Op::Recover => secrets::recover(&call).await,
             Op::Purge => secrets::purge(&call).await,
+            Op::Backup => backup::backup(&call).await,
+            Op::Restore => backup::restore(&call, request).await,
         }
     }
 

@@ -12,8 +12,8 @@ use crate::{
     page::{Asked, link},
 };
 
-/// A secret of 25 KB with everything JSON may escape in it stays below this.
-const BODY_MAX_BYTES: usize = 64 * 1024;
+/// A value of 25,600 bytes in which JSON escapes every one (`\u0000`: six for one), and 15 tags likewise, stays below this.
+const BODY_MAX_BYTES: usize = 256 * 1024;
 
 pub(crate) async fn set(call: &Call<'_>, request: Request) -> Result<Response, Failure> {
     let body = parameters(request).await?;
@@ -106,10 +106,22 @@ fn version<'c>(call: &'c Call<'_>) -> Option<&'c str> {
 }
 
 async fn parameters(request: Request) -> Result<SecretParameters, Failure> {
-    let bytes = read_body(request.into_body(), BODY_MAX_BYTES).await.map_err(|error| match error {
+    document(request, BODY_MAX_BYTES).await
+}
+
+/// A JSON object of at most so many bytes.
+pub(crate) async fn document<T: serde::de::DeserializeOwned>(
+    request: Request,
+    max: usize,
+) -> Result<T, Failure> {
+    let bytes = read_body(request.into_body(), max).await.map_err(|error| match error {
         BodyError::TooLarge(_) => Failure::TooLarge,
         BodyError::Broken(_) => Failure::bad("The request body broke off."),
     })?;
+    // Serde would also take the members from a list, in their order.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Failure::bad("The request body is not a JSON object."));
+    }
     // serde_json's own limit of 128 levels bounds how deep a document may go.
     serde_json::from_slice(&bytes).map_err(|error| {
         let kind = if error.is_data() { "has a member of a wrong type" } else { "is not JSON" };
@@ -153,7 +165,7 @@ fn describe(call: &Call<'_>, row: SecretRow, id: String, value: Option<String>) 
     }
 }
 
-fn bundle(call: &Call<'_>, secret: Secret) -> SecretBundle {
+pub(crate) fn bundle(call: &Call<'_>, secret: Secret) -> SecretBundle {
     let id = format!("{}/secrets/{}/{}", call.base, secret.row.name, secret.row.version);
     describe(call, secret.row, id, secret.value.map(|v| v.as_str().to_owned()))
 }

@@ -1,6 +1,6 @@
 //! Documents of the Key Vault data plane, secrets (keyvault.md 4; swagger 7.5 `secrets.json`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// `attributes`: times are whole seconds, as numbers; what is absent is left out.
@@ -56,8 +56,20 @@ pub struct SecretParameters {
     pub content_type: Option<String>,
     #[serde(default)]
     pub tags: Option<Map<String, Value>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub attributes: Option<Attributes>,
+}
+
+/// Serde would also take the members from a list, in their order.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Attributes>, D::Error> {
+    let members = Option::<Map<String, Value>>::deserialize(from)?;
+    members.map(|m| serde_json::from_value(Value::Object(m)).map_err(serde::de::Error::custom)).transpose()
+}
+
+/// Body of restore, and answer of backup: base64url without padding.
+#[derive(Serialize, Deserialize)]
+pub struct Backup {
+    pub value: String,
 }
 
 /// A page; `nextLink` is `null` on the last one.

@@ -122,6 +122,44 @@ impl Secrets for SqlStore {
         .await
     }
 
+    async fn whole_secret(
+        &self,
+        _: &Allowed,
+        place: VaultPlace,
+        name: String,
+        limit: u32,
+    ) -> Result<Vec<SecretRow>, StoreError> {
+        self.read("reading all of a secret", move |mut c| {
+            let params = with(key(&place, &name), values![limit]);
+            Box::pin(async move {
+                let sql = with_value!(
+                    "WHERE s.tenant = $1 AND s.vault_key = $2 AND s.name_key = $3 AND s.deleted IS NULL
+                     ORDER BY v.number LIMIT $4"
+                );
+                c.rows(sql, &params).await?.iter().map(read).collect()
+            })
+        })
+        .await
+    }
+
+    async fn restore_secret(
+        &self,
+        _: &Allowed,
+        place: VaultPlace,
+        rows: Vec<SecretRow>,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((place, rows, record));
+        self.write("restoring a secret", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                restore(&mut c, &all.0, &all.1).await?;
+                audit::append(&mut c, &all.2).await
+            })
+        })
+        .await
+    }
+
     async fn update_secret(
         &self,
         _: &Allowed,
@@ -137,7 +175,10 @@ impl Secrets for SqlStore {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let updated = update(&mut c, &all.0, &all.1, all.2.as_deref(), &all.3, at).await?;
-                audit::append(&mut c, &all.4).await?;
+                // What is not there is not changed, and nobody is said to have done it.
+                if updated.is_some() {
+                    audit::append(&mut c, &all.4).await?;
+                }
                 Ok(updated)
             })
         })
@@ -208,11 +249,11 @@ impl Secrets for SqlStore {
                         &with(key(&all.0, &all.1), values![at, purge]),
                     )
                     .await?;
-                audit::append(&mut c, &all.2).await?;
-                match touched {
-                    0 => Ok(None),
-                    _ => newest(&mut c, &all.0, &all.1).await?.as_ref().map(read_deleted).transpose(),
+                if touched == 0 {
+                    return Ok(None);
                 }
+                audit::append(&mut c, &all.2).await?;
+                newest(&mut c, &all.0, &all.1).await?.as_ref().map(read_deleted).transpose()
             })
         })
         .await
@@ -273,11 +314,11 @@ impl Secrets for SqlStore {
                         &key(&all.0, &all.1),
                     )
                     .await?;
-                audit::append(&mut c, &all.2).await?;
-                match touched {
-                    0 => Ok(None),
-                    _ => newest(&mut c, &all.0, &all.1).await?.as_ref().map(read).transpose(),
+                if touched == 0 {
+                    return Ok(None);
                 }
+                audit::append(&mut c, &all.2).await?;
+                newest(&mut c, &all.0, &all.1).await?.as_ref().map(read).transpose()
             })
         })
         .await
@@ -301,11 +342,12 @@ impl Secrets for SqlStore {
                         &key,
                     )
                     .await?;
-                if touched > 0 {
-                    c.run("DELETE FROM secret_versions WHERE tenant = $1 AND vault_key = $2 AND name_key = $3", &key).await?;
+                if touched == 0 {
+                    return Ok(false);
                 }
+                c.run("DELETE FROM secret_versions WHERE tenant = $1 AND vault_key = $2 AND name_key = $3", &key).await?;
                 audit::append(&mut c, &all.2).await?;
-                Ok(touched > 0)
+                Ok(true)
             })
         })
         .await
@@ -359,6 +401,20 @@ async fn set(c: &mut Conn<'_>, place: &VaultPlace, row: &SecretRow) -> Result<St
     stored.string(0)
 }
 
+async fn restore(c: &mut Conn<'_>, place: &VaultPlace, rows: &[SecretRow]) -> Result<(), StoreError> {
+    let Some(first) = rows.first() else {
+        return Err(StoreError::Missing("a version to restore".to_owned()));
+    };
+    if let Some(there) = newest(c, place, &first.name).await? {
+        let name = format!("secret {}", first.name);
+        return Err(if there.is_null(10) { StoreError::Exists(name) } else { StoreError::Conflict(name) });
+    }
+    for row in rows {
+        set(c, place, row).await?;
+    }
+    Ok(())
+}
+
 async fn update(
     c: &mut Conn<'_>,
     place: &VaultPlace,
@@ -383,6 +439,11 @@ async fn update(
     row.enabled = change.enabled.unwrap_or(row.enabled);
     row.not_before = change.not_before.or(row.not_before);
     row.expires = change.expires.or(row.expires);
+    if change.not_before.or(change.expires).is_some()
+        && row.not_before.zip(row.expires).is_some_and(|(n, e)| e <= n)
+    {
+        return Err(StoreError::Conflict("the order of the secret's times".to_owned()));
+    }
     row.updated = at;
     c.run(
         "UPDATE secret_versions SET content_type = $5, tags = $6, enabled = $7, not_before = $8, expires = $9, updated = $10

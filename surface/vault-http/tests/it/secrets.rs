@@ -127,7 +127,99 @@ async fn values_of_every_size_and_kind() {
         assert_eq!(world.get("/secrets/a").await.json()["value"], *value);
     }
     assert_eq!(world.set("a", &"x".repeat(25_601)).await.code(), "BadParameter");
-    assert_eq!(world.set("a", &"x".repeat(70_000)).await.status, 413);
+    assert_eq!(world.set("a", &"x".repeat(300_000)).await.status, 413);
+    let escaped = format!(r#"{{"value":"{}"}}"#, r"\u0000".repeat(25_600));
+    assert_eq!(world.send("writer", "PUT", "/secrets/a?api-version=7.4", &escaped).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_backup_comes_back_whole_and_only_once() {
+    let world = World::with_policies().await;
+    let version = |reply: &crate::world::Reply| {
+        reply.json()["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    };
+    let (old, new) =
+        (version(&world.set("Kept", "first").await), version(&world.set("kept", "second").await));
+    let body = r#"{"attributes":{"enabled":false},"tags":{"a":"b"}}"#;
+    world.send("writer", "PATCH", &format!("/secrets/kept/{old}?api-version=7.4"), body).await;
+    assert_eq!(world.send("reader", "POST", "/secrets/kept/backup?api-version=7.4", "").await.status, 403);
+    let backup = world.send("writer", "POST", "/secrets/kept/backup?api-version=7.4", "").await;
+    assert_eq!(backup.status, 200, "{}", backup.text);
+    assert!(!backup.text.contains("second") && !backup.text.contains('='));
+    let restore = || world.send("writer", "POST", "/secrets/restore?api-version=7.4", &backup.text);
+    assert_eq!((restore().await.status, restore().await.code().as_str()), (409, "Conflict"), "it is there");
+    world.send("writer", "DELETE", "/secrets/kept?api-version=7.4", "").await;
+    assert_eq!(restore().await.json()["error"]["innererror"]["code"], "ObjectIsDeletedButRecoverable");
+    world.send("writer", "DELETE", "/deletedsecrets/kept?api-version=7.4", "").await;
+    let back = restore().await;
+    assert_eq!((back.status, version(&back)), (200, new), "{}", back.text);
+    assert!(back.json().get("value").is_none());
+    assert_eq!(world.get("/secrets/kept").await.json()["value"], "second");
+    let old = world.get(&format!("/secrets/Kept/{old}")).await;
+    assert_eq!(old.json()["error"]["innererror"]["code"], "SecretDisabled", "attributes came back too");
+}
+
+#[tokio::test]
+async fn what_is_no_backup_restores_nothing() {
+    let world = World::with_policies().await;
+    world.set("a", "v").await;
+    let backup = world.send("writer", "POST", "/secrets/a/backup?api-version=7.4", "").await.json();
+    let value = backup["value"].as_str().unwrap();
+    let mut changed = value.to_owned().into_bytes();
+    changed[40] = if changed[40] == b'A' { b'B' } else { b'A' };
+    let changed = String::from_utf8(changed).unwrap();
+    world.send("writer", "DELETE", "/secrets/a?api-version=7.4", "").await;
+    world.send("writer", "DELETE", "/deletedsecrets/a?api-version=7.4", "").await;
+    for bad in ["", "AQID", "!", &changed, &value[..value.len() - 8]] {
+        let body = json!({"value": bad}).to_string();
+        let reply = world.send("writer", "POST", "/secrets/restore?api-version=7.4", &body).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "BadParameter"), "{bad}");
+    }
+    assert_eq!(world.get("/secrets").await.json()["value"], json!([]));
+}
+
+#[tokio::test]
+async fn members_come_from_objects_and_times_keep_their_order() {
+    let world = World::with_policies().await;
+    let put = |body: &'static str| world.send("writer", "PUT", "/secrets/a?api-version=7.4", body);
+    for bad in [
+        r#"["v"]"#,
+        r#""v""#,
+        "null",
+        r#"{"value":"v","attributes":[true]}"#,
+        r#"{"value":"v","tags":["a"]}"#,
+    ] {
+        assert_eq!(put(bad).await.code(), "BadParameter", "{bad}");
+    }
+    assert_eq!(put(r#"{"value":"v","attributes":{"nbf":100}}"#).await.status, 200);
+    let late = r#"{"attributes":{"exp":50}}"#;
+    assert_eq!(
+        world.send("writer", "PATCH", "/secrets/a?api-version=7.4", late).await.code(),
+        "BadParameter"
+    );
+    assert!(world.get("/secrets/a").await.json()["attributes"].get("exp").is_none());
+}
+
+#[tokio::test]
+async fn nobody_is_said_to_have_changed_what_is_not_there() {
+    let world = World::with_policies().await;
+    for (method, target, body) in [
+        ("PATCH", "/secrets/none?api-version=7.4", "{}"),
+        ("DELETE", "/secrets/none?api-version=7.4", ""),
+        ("POST", "/deletedsecrets/none/recover?api-version=7.4", ""),
+        ("DELETE", "/deletedsecrets/none?api-version=7.4", ""),
+        ("POST", "/secrets/none/backup?api-version=7.4", ""),
+    ] {
+        assert_eq!(
+            world.send("writer", method, target, body).await.code(),
+            "SecretNotFound",
+            "{method} {target}"
+        );
+    }
+    let done = |r: &&cs_store::AuditRecord| {
+        r.action.starts_with("secrets ") && r.outcome == cs_store::AuditOutcome::Done
+    };
+    assert_eq!(world.audited().await.iter().filter(done).count(), 0);
 }
 
 #[tokio::test]

@@ -80,6 +80,24 @@ pub async fn a_recovered_secret_has_all_its_versions(w: &World) {
     assert_eq!(gone, None, "nothing to recover any more");
 }
 
+pub async fn a_restored_secret_takes_no_name_in_use(w: &World) {
+    let (first, second) = (set(w, "Kept", "1").await, set(w, "kept", "2").await);
+    let whole = w.store.whole_secret(&w.allowed(), place(w), "KEPT".into(), 10).await.unwrap();
+    assert_eq!(
+        whole.iter().map(|r| r.version.clone()).collect::<Vec<_>>(),
+        [first.version, second.version.clone()]
+    );
+    let restore =
+        async || w.store.restore_secret(&w.allowed(), place(w), whole.clone(), w.audit("restore")).await;
+    assert!(matches!(restore().await, Err(StoreError::Exists(_))));
+    delete(w, "kept").await;
+    assert!(matches!(restore().await, Err(StoreError::Conflict(_))));
+    assert!(w.store.purge_secret(&w.allowed(), place(w), "kept".into(), w.audit("purge")).await.unwrap());
+    restore().await.unwrap();
+    let back = newest(w, "kept").await.unwrap();
+    assert_eq!((back.version, back.sealed), (second.version, b"2".to_vec()));
+}
+
 pub async fn what_is_due_is_purged(w: &World) {
     set(w, "early", "1").await;
     delete(w, "early").await;
