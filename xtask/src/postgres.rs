@@ -17,6 +17,7 @@ pub struct Postgres {
     _server: Service,
     _files: tempfile::TempDir,
     port: u16,
+    programs: PathBuf,
 }
 
 impl Postgres {
@@ -43,7 +44,12 @@ impl Postgres {
         server.args(["-c", "unix_socket_directories=", "-c", "max_connections=200"]);
         // INT is PostgreSQL's "fast shutdown": open sessions are ended, not waited for.
         let server = Service::start(&mut server, port, "-INT", log)?;
-        Ok(Self { _server: server, _files: files, port })
+        Ok(Self { _server: server, _files: files, port, programs })
+    }
+
+    /// A program of the server's package.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     pub fn url(&self) -> String {

@@ -43,6 +43,16 @@ impl S3 {
         ]
     }
 
+    /// The bucket, as `--blobs` names it.
+    pub fn address(&self) -> String {
+        format!("s3://{BUCKET}")
+    }
+
+    /// Where it is, for a site.
+    pub fn endpoint(&self) -> [(&'static str, String); 2] {
+        [("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port)), ("AWS_ALLOW_HTTP", "true".to_owned())]
+    }
+
     /// `PUT /bucket`, by hand: moto asks for no signature and this tool carries no HTTP client.
     fn make_bucket(&self) -> Result<()> {
         let mut stream = TcpStream::connect(local(self.port))?;

@@ -49,6 +49,8 @@ pub const STEPS: &[Step] = &[
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
+    Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },
+    Step { name: "bad-days", about: "full disks, broken files, databases that go away", minutes: 15, run: bad_days },
     Step { name: "fuzz", about: "property tests of parsers and decisions, with many more cases", minutes: 10, run: fuzz },
 ];
 
@@ -103,9 +105,14 @@ fn choose(only: &[String]) -> Result<Vec<&'static Step>> {
 fn install_ahead(ground: &Ground, chosen: &[&Step]) {
     let Ok(mut log) = Log::create(&ground.log_file("install"), Duration::from_secs(30 * 60)) else { return };
     let wanted = |name: &str| chosen.iter().any(|step| step.name.starts_with(name));
-    for (clients, step) in
-        [(Clients::S3, "s3"), (Clients::Python, "python"), (Clients::Node, "node"), (Clients::Azcli, "az")]
-    {
+    for (clients, step) in [
+        (Clients::S3, "s3"),
+        (Clients::S3, "crash-shared"),
+        (Clients::S3, "bad-days"),
+        (Clients::Python, "python"),
+        (Clients::Node, "node"),
+        (Clients::Azcli, "az"),
+    ] {
         if wanted(step)
             && let Err(error) = clients.install(ground, &mut log)
         {
@@ -223,6 +230,39 @@ fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     run.current_dir(&ground.root).arg("conformance/proxied/run.sh").arg(program).arg(&data);
     run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
     log.run(&mut run)?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
+}
+
+/// Fewer rounds: each costs a round trip to two servers.
+const SHARED_ROUNDS: &str = "4";
+
+fn crash_shared(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let program = suites::countersign(ground, log)?;
+    let (database, bucket) = (Postgres::start(log)?, S3::start(ground, log)?);
+    let data = ground.fresh_data("crash-shared")?;
+    let mut run = Command::new("python3");
+    run.current_dir(&ground.root)
+        .arg("conformance/crash/crash.py")
+        .arg(program)
+        .arg(&data)
+        .arg(SHARED_ROUNDS);
+    run.env("CRASH_FLAGS", format!("--database {} --blobs {}/crash", database.url(), bucket.address()));
+    run.env("CRASH_PSQL", database.program("psql"));
+    log.run(run.envs(bucket.environment()).envs(bucket.endpoint()))?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
+}
+
+fn bad_days(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let program = suites::countersign(ground, log)?;
+    let (database, bucket) = (Postgres::start(log)?, S3::start(ground, log)?);
+    let data = ground.fresh_data("bad-days")?;
+    let mut run = Command::new("python3");
+    run.current_dir(&ground.root).arg("conformance/bad_days/bad_days.py").arg(program).arg(&data);
+    run.env("BAD_DAYS_DATABASE", database.url())
+        .env("BAD_DAYS_BLOBS", format!("{}/bad-days", bucket.address()));
+    log.run(run.envs(bucket.environment()).envs(bucket.endpoint()))?;
     std::fs::remove_dir_all(&data)?;
     Ok(Outcome::Passed)
 }

@@ -49,4 +49,13 @@ impl BlobError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Bytes(BytesError::Full { .. }) | Self::Store(StoreError::Full { .. }))
     }
+
+    /// Whether the database or the bucket cannot be reached: it may come back.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Bytes(BytesError::Store { .. } | BytesError::Silent { .. })
+                | Self::Store(StoreError::Unavailable { .. })
+        )
+    }
 }

@@ -23,6 +23,8 @@ pub enum BytesError {
     Io { attempt: &'static str, source: std::io::Error },
     #[error("{attempt}")]
     Store { attempt: &'static str, source: object_store::Error },
+    #[error("{attempt}: no answer")]
+    Silent { attempt: &'static str },
     /// The disk is full: nothing was kept.
     #[error("no space left for {attempt}")]
     Full { attempt: &'static str },

@@ -1,14 +1,14 @@
 //! Objects in an S3 bucket, through the `object_store` crate. Settings beside the address come from the usual
 //! environment variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`).
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cs_time::Timestamp;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
-    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart,
     aws::AmazonS3Builder, path::Path,
 };
 
@@ -18,6 +18,12 @@ use crate::{BlobBytes, ByteStream, BytesError, Upload, new_key};
 const PART_BYTES: usize = 8 * 1024 * 1024;
 /// Parts on their way at once.
 const PARTS_IN_FLIGHT: usize = 2;
+
+/// A request that fails for want of a bucket that answers is repeated this long: whoever waits for it is a client with a
+/// timeout of its own, and asks again.
+const RETRY_FOR: Duration = Duration::from_secs(20);
+/// A bucket must answer within this time when it is opened.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Objects below a prefix of a bucket.
 pub struct S3Bytes {
@@ -56,10 +62,17 @@ impl S3Bytes {
             .strip_prefix("s3://")
             .ok_or_else(|| BytesError::Address(format!("'{url}' does not start with s3://")))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let store =
-            builder.with_bucket_name(bucket).build().map_err(fails("reading the bucket's settings"))?;
+        let retries = RetryConfig { max_retries: 3, retry_timeout: RETRY_FOR, ..RetryConfig::default() };
+        let store = builder
+            .with_bucket_name(bucket)
+            .with_retry(retries)
+            .build()
+            .map_err(fails("reading the bucket's settings"))?;
         let this = Self { store: Arc::new(store), prefix: prefix.trim_matches('/').to_owned() };
-        this.list("").next().await.transpose().map_err(fails("looking into the bucket"))?;
+        let mut listing = this.list("");
+        let looked = tokio::time::timeout(OPEN_TIMEOUT, listing.next()).await;
+        let looked = looked.map_err(|_| BytesError::Silent { attempt: "looking into the bucket" })?;
+        looked.transpose().map_err(fails("looking into the bucket"))?;
         Ok(this)
     }
 

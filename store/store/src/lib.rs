@@ -29,7 +29,7 @@ pub use resources::{
     Subscription, TagUse,
 };
 pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};
-pub use site::{SigningKeyRow, Site, Tenant};
+pub use site::{Planting, SigningKeyRow, Site, Tenant};
 
 /// A position in a tenant's stream of changes to principals and assignments. Raised in the changing transaction.
 pub type Revision = i64;

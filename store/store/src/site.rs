@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use cs_ids::TenantId;
 use cs_time::Timestamp;
 
-use crate::StoreError;
+use crate::{Assignment, AuditRecord, Credential, Principal, Resource, StoreError, Subscription};
 
 /// A tenant and its wrapped key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,29 @@ impl std::fmt::Debug for SigningKeyRow {
     }
 }
 
+/// What the first start of a site makes, all of it or nothing: a crash in between must not leave an operator whose
+/// secret nobody has.
+#[derive(Debug, Clone)]
+pub struct Planting {
+    pub tenant: Tenant,
+    pub subscription: Subscription,
+    pub group: Resource,
+    pub operator: Principal,
+    pub credential: Credential,
+    pub assignment: Assignment,
+    /// Name and value of the setting that says that it is done.
+    pub done: (String, String),
+    pub audit: Vec<AuditRecord>,
+}
+
 #[async_trait]
 pub trait Site: Send + Sync {
+    /// Makes what a site begins with.
+    ///
+    /// # Errors
+    /// `Exists` when another replica was faster: then nothing of this one is there.
+    async fn plant(&self, planting: Planting) -> Result<(), StoreError>;
+
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
 
     async fn add_tenant(&self, tenant: Tenant) -> Result<(), StoreError>;

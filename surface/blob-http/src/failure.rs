@@ -205,7 +205,13 @@ pub(crate) fn of_part(error: BlobError) -> Failure {
                 cause = store.to_string();
             }
             tracing::error!(%error, cause, "a blob request could not be carried out");
-            if error.is_full() { Code::FULL.into() } else { Code::INTERNAL.into() }
+            if error.is_full() {
+                Code::FULL.into()
+            } else if error.is_away() {
+                Code::SERVER_BUSY.into()
+            } else {
+                Code::INTERNAL.into()
+            }
         }
     }
 }

@@ -14,30 +14,43 @@ use crate::failure::{Attempt, Failure};
 const VARIABLE: &str = "COUNTERSIGN_ROOT_KEY";
 const FILE: &str = "root.key";
 
-/// The root key of a site: from the environment, or from the file in the data directory, made at first start.
-pub fn root(data: &DataDirectory, chance: &dyn Chance) -> Result<Key, Failure> {
+/// The root key of a site: from the environment, or from the file in the data directory. `None` where there is none yet.
+pub fn root(data: &DataDirectory) -> Result<Option<Key>, Failure> {
     if let Ok(text) = std::env::var(VARIABLE) {
         return from_hex(text.trim())
+            .map(Some)
             .ok_or_else(|| Failure::failed(format!("{VARIABLE} is not 64 hexadecimal digits")));
     }
     let path = data.file(FILE);
-    if let Some(text) = data.read(FILE)? {
-        let mode = std::fs::metadata(&path)
-            .attempt(format_args!("reading {}", path.display()))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            return Err(Failure::failed(format!("{} may be read by others than its owner", path.display()))
-                .hint(format!("chmod 600 {} and consider its secrets known", path.display())));
-        }
-        return std::str::from_utf8(&text).ok().and_then(|t| from_hex(t.trim())).ok_or_else(|| {
-            Failure::failed(format!("{} is damaged: not 64 hexadecimal digits", path.display()))
-        });
+    let Some(text) = data.read(FILE)? else { return Ok(None) };
+    let mode =
+        std::fs::metadata(&path).attempt(format_args!("reading {}", path.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::failed(format!("{} may be read by others than its owner", path.display()))
+            .hint(format!("chmod 600 {} and consider its secrets known", path.display())));
     }
-    if data.file("site.db").exists() {
+    std::str::from_utf8(&text)
+        .ok()
+        .and_then(|t| from_hex(t.trim()))
+        .map(Some)
+        .ok_or_else(|| Failure::failed(format!("{} is damaged: not 64 hexadecimal digits", path.display())))
+}
+
+/// The root key of a database that holds these tenants. It is made at the first start, and never again: another key
+/// opens nothing.
+pub fn root_for(
+    known: Option<Key>,
+    tenants: &[Tenant],
+    data: &DataDirectory,
+    chance: &dyn Chance,
+) -> Result<Key, Failure> {
+    if let Some(key) = known {
+        return Ok(key);
+    }
+    if !tenants.is_empty() {
         return Err(Failure::failed(format!(
             "{} is missing, and without it the site's secrets cannot be read",
-            path.display()
+            data.file(FILE).display()
         ))
         .hint(format!("put the root key of this site back, or give it as {VARIABLE}")));
     }
@@ -93,18 +106,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDirectory::open(dir.path()).unwrap();
         let chance = SeededChance::new(1);
-        let made = root(&data, &chance).unwrap();
-        assert_eq!(root(&data, &chance).unwrap().expose(), made.expose());
+        assert!(root(&data).unwrap().is_none());
+        let made = root_for(None, &[], &data, &chance).unwrap();
+        assert_eq!(root(&data).unwrap().unwrap().expose(), made.expose());
         std::fs::set_permissions(data.file(FILE), std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(root(&data, &chance).is_err());
+        assert!(root(&data).is_err());
     }
 
     #[test]
     fn a_lost_root_key_is_not_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDirectory::open(dir.path()).unwrap();
-        std::fs::write(data.file("site.db"), b"").unwrap();
-        assert!(root(&data, &SeededChance::new(1)).is_err());
+        let tenant = Tenant {
+            id: uuid::Uuid::from_u128(1).into(),
+            display_name: String::new(),
+            domain: String::new(),
+            wrapped_key: Vec::new(),
+            created: cs_time::Timestamp::default(),
+        };
+        assert!(root_for(None, &[tenant], &data, &SeededChance::new(1)).is_err());
         assert!(!data.file(FILE).exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cs_bytes::{BlobBytes, LocalBytes, S3Bytes};
+use cs_bytes::{BlobBytes, BytesError, LocalBytes, S3Bytes};
 use cs_store_sql::SqlStore;
 
 use super::data::DataDirectory;
@@ -15,7 +15,7 @@ pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlSto
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             SqlStore::postgres(url).await.attempt("opening the database").map_err(|mut f| {
                 f.kind = Kind::Unreachable;
-                f
+                f.hint("is the server of --database up, and may this user make tables there?")
             })?
         }
         Some(_) => {
@@ -23,6 +23,16 @@ pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlSto
         }
     };
     Ok(Arc::new(store))
+}
+
+fn bucket(error: BytesError) -> Failure {
+    let kind = match error {
+        BytesError::Address(_) => Kind::Usage,
+        _ => Kind::Unreachable,
+    };
+    let mut failure = Err::<(), _>(error).attempt("opening the blobs' bucket").unwrap_err();
+    failure.kind = kind;
+    failure.hint("look at --blobs and the AWS_ variables: endpoint, region, access key and secret")
 }
 
 /// `--blobs`, or the folder in the data directory.
@@ -39,9 +49,7 @@ pub async fn bytes(data: &DataDirectory, url: Option<&str>) -> Result<Arc<dyn Bl
                     .attempt(format_args!("making the folder {}", path.display()))?;
                 Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
             }
-            None if url.starts_with("s3://") => {
-                Ok(Arc::new(S3Bytes::open(url).await.attempt("opening the blobs' bucket")?))
-            }
+            None if url.starts_with("s3://") => Ok(Arc::new(S3Bytes::open(url).await.map_err(bucket)?)),
             None => {
                 Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///"))
             }

@@ -3,8 +3,8 @@
 use cs_ids::{ClientId, CorrelationId, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_seal::Key;
 use cs_store::{
-    Assignment, Assignments, AuditOutcome, AuditRecord, Credential, CredentialKind, Directory, Expect,
-    Principal, PrincipalKind, Resource, ResourceWrite, Resources, Site, Subscription, Tenant,
+    Assignment, AuditOutcome, AuditRecord, Credential, CredentialKind, Planting, Principal, PrincipalKind,
+    Resource, Site, StoreError, Subscription, Tenant,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, Timestamp};
@@ -32,7 +32,14 @@ pub struct Seed {
     pub operator_object: ObjectId,
 }
 
-/// Opens what is there, or makes it.
+/// What an earlier start made, if one came to its end.
+pub async fn known(store: &SqlStore) -> Result<Option<Seed>, Failure> {
+    let text = store.setting(SETTING.to_owned()).await.attempt("reading the site's settings")?;
+    text.map(|text| serde_json::from_str(&text).attempt("reading the site's settings")).transpose()
+}
+
+/// Makes it, in one transaction. The operator's secret is on disk before anybody has it as a credential, so that a crash
+/// at any point leaves a directory that starts.
 pub async fn plant(
     store: &SqlStore,
     root: &Key,
@@ -40,25 +47,27 @@ pub async fn plant(
     clock: &dyn Clock,
     chance: &dyn Chance,
 ) -> Result<Seed, Failure> {
-    if let Some(known) = store.setting(SETTING.to_owned()).await.attempt("reading the site's settings")? {
-        return serde_json::from_str(&known).attempt("reading the site's settings");
-    }
     let seed = Seed {
         tenant: chance.uuid().into(),
         subscription: chance.uuid().into(),
         operator_client: chance.uuid().into(),
         operator_object: chance.uuid().into(),
     };
-    let planter = Planter { store, seed: &seed, now: clock.now(), correlation: chance.uuid().into() };
-    planter.tenant(keys::new_tenant_key(root, seed.tenant, chance)).await?;
-    planter.subscription().await?;
     let secret = draw_secret(chance);
     data.write(SECRET_FILE, secret.as_bytes(), 0o600)?;
-    planter.operator(&secret, chance).await?;
-    // Last: until this is there, the next start begins again with new ids.
-    let text = serde_json::to_string(&seed).attempt("writing the site's settings")?;
-    store.set_setting(SETTING.to_owned(), text).await.attempt("writing the site's settings")?;
-    Ok(seed)
+    let planter = Planter { seed: &seed, now: clock.now(), correlation: chance.uuid().into(), chance };
+    let planting = planter.planting(keys::new_tenant_key(root, seed.tenant, chance), &secret)?;
+    match store.plant(planting).await {
+        Ok(()) => Ok(seed),
+        // Another replica on this database was faster; the secret drawn here opens nothing.
+        Err(StoreError::Exists(_)) => {
+            drop(std::fs::remove_file(secret_file(data)));
+            known(store)
+                .await?
+                .ok_or_else(|| Failure::failed("the first start of another replica is not over"))
+        }
+        Err(error) => Err(error).attempt("making what the site begins with"),
+    }
 }
 
 /// Where the operator's secret is.
@@ -74,13 +83,52 @@ fn draw_secret(chance: &dyn Chance) -> String {
 }
 
 struct Planter<'s> {
-    store: &'s SqlStore,
     seed: &'s Seed,
     now: Timestamp,
     correlation: CorrelationId,
+    chance: &'s dyn Chance,
 }
 
 impl Planter<'_> {
+    fn planting(&self, wrapped_key: Vec<u8>, secret: &str) -> Result<Planting, Failure> {
+        let Seed { tenant, subscription, .. } = *self.seed;
+        let (group, root) = (ResourceId::of_group(subscription, GROUP), Scope::root());
+        let audit = vec![
+            self.audit(
+                "Microsoft.Subscription/subscriptions/write",
+                ResourceId::of_subscription(subscription).as_str(),
+            ),
+            self.audit("Microsoft.Resources/subscriptions/resourceGroups/write", group.as_str()),
+            self.audit("microsoft.directory/servicePrincipals/create", "/"),
+            self.audit("Microsoft.Authorization/roleAssignments/write", root.as_str()),
+        ];
+        Ok(Planting {
+            tenant: Tenant {
+                id: tenant,
+                display_name: "Countersign".to_owned(),
+                domain: format!("{tenant}.countersign.invalid"),
+                wrapped_key,
+                created: self.now,
+            },
+            subscription: Subscription {
+                tenant,
+                id: subscription,
+                display_name: "Countersign".to_owned(),
+                tags: Vec::new(),
+                created: self.now,
+            },
+            group: self.group(group),
+            operator: self.operator(),
+            credential: self.credential(secret),
+            assignment: self.assignment(root, OWNER),
+            done: (
+                SETTING.to_owned(),
+                serde_json::to_string(self.seed).attempt("writing the site's settings")?,
+            ),
+            audit,
+        })
+    }
+
     fn audit(&self, action: &str, scope: &str) -> AuditRecord {
         AuditRecord {
             tenant: self.seed.tenant,
@@ -95,34 +143,9 @@ impl Planter<'_> {
         }
     }
 
-    async fn tenant(&self, wrapped_key: Vec<u8>) -> Result<(), Failure> {
-        let id = self.seed.tenant;
-        let tenant = Tenant {
-            id,
-            display_name: "Countersign".to_owned(),
-            domain: format!("{id}.countersign.invalid"),
-            wrapped_key,
-            created: self.now,
-        };
-        self.store.add_tenant(tenant).await.attempt("creating the tenant")
-    }
-
-    async fn subscription(&self) -> Result<(), Failure> {
-        let Seed { tenant, subscription, .. } = *self.seed;
-        let row = Subscription {
-            tenant,
-            id: subscription,
-            display_name: "Countersign".to_owned(),
-            tags: Vec::new(),
-            created: self.now,
-        };
-        let scope = ResourceId::of_subscription(subscription);
-        let record = self.audit("Microsoft.Subscription/subscriptions/write", scope.as_str());
-        self.store.add_subscription(row, record).await.attempt("creating the subscription")?;
-        let id = ResourceId::of_group(subscription, GROUP);
-        let record = self.audit("Microsoft.Resources/subscriptions/resourceGroups/write", id.as_str());
-        let group = Resource {
-            tenant,
+    fn group(&self, id: ResourceId) -> Resource {
+        Resource {
+            tenant: self.seed.tenant,
             id,
             kind: "Microsoft.Resources/resourceGroups".to_owned(),
             location: LOCATION.to_owned(),
@@ -135,18 +158,15 @@ impl Planter<'_> {
             updated_by: String::new(),
             deleted: None,
             generation: 0,
-        };
-        let write = ResourceWrite { resource: group, expect: Expect::Absent, host: None, principal: None };
-        self.store.put_resource(write, record).await.attempt("creating the resource group").map(drop)
+        }
     }
 
-    async fn operator(&self, secret: &str, chance: &dyn Chance) -> Result<(), Failure> {
-        let Seed { tenant, operator_client, operator_object, .. } = *self.seed;
-        let principal = Principal {
-            tenant,
-            object: operator_object,
+    fn operator(&self) -> Principal {
+        Principal {
+            tenant: self.seed.tenant,
+            object: self.seed.operator_object,
             kind: PrincipalKind::Application,
-            client: Some(operator_client),
+            client: Some(self.seed.operator_client),
             display_name: "Countersign operator".to_owned(),
             enabled: true,
             resource: None,
@@ -154,31 +174,27 @@ impl Planter<'_> {
             created: self.now,
             deleted: false,
             revision: 0,
-        };
+        }
+    }
+
+    fn credential(&self, secret: &str) -> Credential {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
-        let credential = Credential {
-            tenant,
-            client: operator_client,
-            id: chance.uuid().to_string(),
+        Credential {
+            tenant: self.seed.tenant,
+            client: self.seed.operator_client,
+            id: self.chance.uuid().to_string(),
             kind: CredentialKind::Secret,
             lookup: secret.chars().take(3).collect(),
             material: digest.as_ref().to_vec(),
             not_before: self.now,
             expires: self.now.plus_seconds(SECRET_DAYS * 86_400),
-        };
-        let record = self.audit("microsoft.directory/servicePrincipals/create", "/");
-        self.store
-            .add_principal(principal, vec![credential], record)
-            .await
-            .attempt("creating the operator")?;
-        self.assign(Scope::root(), OWNER, chance).await
+        }
     }
 
-    async fn assign(&self, scope: Scope, role: &str, chance: &dyn Chance) -> Result<(), Failure> {
-        let record = self.audit("Microsoft.Authorization/roleAssignments/write", scope.as_str());
-        let assignment = Assignment {
+    fn assignment(&self, scope: Scope, role: &str) -> Assignment {
+        Assignment {
             tenant: self.seed.tenant,
-            name: chance.uuid().to_string(),
+            name: self.chance.uuid().to_string(),
             scope,
             role: role.to_owned(),
             principal: self.seed.operator_object,
@@ -192,7 +208,6 @@ impl Planter<'_> {
             updated_by: None,
             deleted: false,
             revision: 0,
-        };
-        self.store.put_assignment(assignment, record).await.attempt("giving the operator its roles").map(drop)
+        }
     }
 }

@@ -13,6 +13,7 @@ use cs_names::{Address, SiteNames};
 use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
+use cs_store::Site as _;
 use cs_time::{MachineChance, MachineClock};
 
 use super::{
@@ -68,10 +69,17 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     // Ports first: a port in use is found before anything is made.
     let bound = Bound::bind(&options).await?;
     let (clock, chance) = (Arc::new(MachineClock), Arc::new(MachineChance));
-    let root = keys::root(&data, &*chance)?;
+    let known_root = keys::root(&data)?;
     let store = open::store(&data, options.database.as_deref()).await?;
     let bytes = open::bytes(&data, options.blobs.as_deref()).await?;
-    let seed = seed::plant(&store, &root, &data, &*clock, &*chance).await?;
+    let tenants = store.tenants().await.attempt("reading the tenants")?;
+    let root = keys::root_for(known_root, &tenants, &data, &*chance)?;
+    // A wrong key is found before anything is written under it.
+    keys::of_tenants(&root, &tenants)?;
+    let seed = match seed::known(&store).await? {
+        Some(seed) => seed,
+        None => seed::plant(&store, &root, &data, &*clock, &*chance).await?,
+    };
     let trust = trust::open(&data, &options.names)?;
     let bundle_file = data.write("ca-bundle.pem", &trust::bundle(trust.ca.certificate_pem()), 0o644)?;
     let leaves =

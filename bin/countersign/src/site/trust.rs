@@ -22,32 +22,50 @@ pub struct Trust {
 
 /// Opens the CA of these names, made at first use. The public cloud's names have a CA of their own, which never
 /// leaves `countersign run`.
+///
+/// One file holds what belongs together (the suffix, the key, the certificate), so that no crash can part them; the file
+/// for clients is a copy of the certificate.
 pub fn open(data: &DataDirectory, names: &SiteNames) -> Result<Trust, Failure> {
-    let (certificate, key) =
-        if names.is_cloud() { ("ca-azure.pem", "ca-azure.key") } else { ("ca.pem", "ca.key") };
-    let stored = data.read(certificate)?.zip(data.read(key)?);
-    if let Some((pem, key_pem)) = stored {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).attempt("reading the certificate authority");
-        let ca = CertificateAuthority::load(&text(pem)?, &text(key_pem)?)
-            .attempt("opening the certificate authority")?;
-        if ca_covers(&data.read("ca.names")?, names) {
-            return Ok(Trust { ca, ca_file: data.file(certificate) });
+    let (copy, file) = if names.is_cloud() { ("ca-azure.pem", "ca-azure.key") } else { ("ca.pem", "ca.key") };
+    let stored =
+        data.read(file)?.map(String::from_utf8).transpose().attempt("reading the certificate authority")?;
+    // A CA is constrained to the suffix it was made for: another suffix needs another CA.
+    let (ca, pem) = match stored.as_deref().and_then(|text| kept_for(text, names.suffix())) {
+        Some((key_pem, pem)) => {
+            let ca = CertificateAuthority::load(pem, key_pem).attempt("opening the certificate authority")?;
+            (ca, pem.to_owned())
         }
-    }
-    let title = format!("Countersign private CA for {}", names.suffix());
-    let (ca, pem, key_pem) = CertificateAuthority::make(&title, &names.subtrees(), MachineClock.now())
-        .attempt("making the certificate authority")?;
-    data.write(key, key_pem.as_bytes(), 0o600)?;
-    if !names.is_cloud() {
-        data.write("ca.names", names.suffix().as_bytes(), 0o644)?;
-    }
-    let ca_file = data.write(certificate, pem.as_bytes(), 0o644)?;
+        None => make(data, names, file)?,
+    };
+    let ca_file = match data.read(copy)? {
+        Some(text) if text == pem.as_bytes() => data.file(copy),
+        _ => data.write(copy, pem.as_bytes(), 0o644)?,
+    };
     Ok(Trust { ca, ca_file })
 }
 
-/// A CA is constrained to the suffix it was made for: another suffix needs another CA.
-fn ca_covers(made_for: &Option<Vec<u8>>, names: &SiteNames) -> bool {
-    names.is_cloud() || made_for.as_deref() == Some(names.suffix().as_bytes())
+fn make(
+    data: &DataDirectory,
+    names: &SiteNames,
+    file: &str,
+) -> Result<(CertificateAuthority, String), Failure> {
+    let title = format!("Countersign private CA for {}", names.suffix());
+    let (ca, pem, key_pem) = CertificateAuthority::make(&title, &names.subtrees(), MachineClock.now())
+        .attempt("making the certificate authority")?;
+    let text = format!("{}{}\n{key_pem}{pem}", SUFFIX_LINE, names.suffix());
+    data.write(file, text.as_bytes(), 0o600)?;
+    Ok((ca, pem))
+}
+
+/// The first line of the CA's file; text outside of PEM's blocks means nothing to other programs.
+const SUFFIX_LINE: &str = "suffix: ";
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
+/// Key and certificate of a CA's file, where it is of this suffix.
+fn kept_for<'t>(text: &'t str, suffix: &str) -> Option<(&'t str, &'t str)> {
+    let (first, rest) = text.split_once('\n')?;
+    let split = rest.find(CERTIFICATE)?;
+    (first.strip_prefix(SUFFIX_LINE) == Some(suffix)).then(|| rest.split_at(split))
 }
 
 /// The system's roots and ours, as one PEM text.
@@ -58,4 +76,23 @@ pub fn bundle(ca_pem: &str) -> Vec<u8> {
     }
     all.extend_from_slice(ca_pem.as_bytes());
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_and_certificate_are_never_parted() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(dir.path()).unwrap();
+        let names = SiteNames::under("s.example").unwrap();
+        let made = open(&data, &names).unwrap().ca.certificate_pem().to_owned();
+        // As after a crash before the copy was written, and with the copy of an earlier CA.
+        std::fs::write(data.file("ca.pem"), "of another time").unwrap();
+        assert_eq!(open(&data, &names).unwrap().ca.certificate_pem(), made);
+        assert_eq!(std::fs::read_to_string(data.file("ca.pem")).unwrap(), made);
+        let others = SiteNames::under("t.example").unwrap();
+        assert_ne!(open(&data, &others).unwrap().ca.certificate_pem(), made);
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use cs_store::StoreError;
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::{
     NoTls,
     error::SqlState,
@@ -18,6 +18,12 @@ use crate::{Row, Value};
 
 /// Connections a replica holds at most.
 const POOL_MAX: usize = 16;
+/// A connection that is not made within this time is not made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What was sent and is not acknowledged for so long was sent to nobody.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
+/// With every connection at work, a request waits this long for one before it is told to come again.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A transaction that collides is repeated this often before its caller hears of it.
 const ATTEMPTS: u32 = 20;
 /// The longest pause before a repeat.
@@ -31,12 +37,26 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
-        let config: tokio_postgres::Config =
+        let mut config: tokio_postgres::Config =
             url.parse().map_err(|e: tokio_postgres::Error| fails("reading the database address", &e))?;
+        // A server that is gone without a word must be noticed, at the start and later.
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE_TIMEOUT);
+        }
         let manager =
             Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager).max_size(POOL_MAX).build().map_err(|e| {
-            StoreError::Unavailable { attempt: "connecting to the database", cause: e.to_string() }
+        let pool = Pool::builder(manager)
+            .max_size(POOL_MAX)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .build();
+        let pool = pool.map_err(|e| StoreError::Unavailable {
+            attempt: "connecting to the database",
+            cause: e.to_string(),
         })?;
         let engine = Self { pool };
         engine.migrate().await?;

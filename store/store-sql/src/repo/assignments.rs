@@ -164,7 +164,7 @@ impl Assignments for SqlStore {
     }
 }
 
-async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), StoreError> {
+pub(super) async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment, bool), StoreError> {
     let live = "SELECT object FROM principals WHERE tenant = $1 AND object = $2 AND deleted = 0";
     if c.row(live, &values![a.tenant, a.principal]).await?.is_none() {
         return Err(StoreError::Missing("principal".to_owned()));

@@ -5,6 +5,7 @@ mod audit;
 mod blobs;
 mod cascade;
 mod directory;
+mod planting;
 mod resources;
 mod revision;
 mod secrets;

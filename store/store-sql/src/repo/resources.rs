@@ -56,6 +56,15 @@ async fn find(c: &mut Conn<'_>, tenant: TenantId, id: &ResourceId) -> Result<Opt
     c.row(sql, &values![tenant, id.key()]).await?.as_ref().map(read).transpose()
 }
 
+pub(super) async fn insert_subscription(c: &mut Conn<'_>, s: &Subscription) -> Result<(), StoreError> {
+    c.run(
+        "INSERT INTO subscriptions (id, tenant, display_name, tags, created) VALUES ($1, $2, $3, $4, $5)",
+        &values![s.id, s.tenant, &s.display_name, tags::to_json(&s.tags), s.created],
+    )
+    .await
+    .map(drop)
+}
+
 #[async_trait]
 impl Resources for SqlStore {
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError> {
@@ -87,12 +96,7 @@ impl Resources for SqlStore {
         self.write("creating a subscription", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
-                let s = &all.0;
-                c.run(
-                    "INSERT INTO subscriptions (id, tenant, display_name, tags, created) VALUES ($1, $2, $3, $4, $5)",
-                    &values![s.id, s.tenant, &s.display_name, tags::to_json(&s.tags), s.created],
-                )
-                .await?;
+                insert_subscription(&mut c, &all.0).await?;
                 audit::append(&mut c, &all.1).await
             })
         })
@@ -377,7 +381,7 @@ const LIST_BY_TAG: &str = select_resources!(
        AND r.deleted IS NULL AND r.id_key > $9 ORDER BY r.id_key LIMIT $10"
 );
 
-async fn put(c: &mut Conn<'_>, write: &ResourceWrite) -> Result<Resource, StoreError> {
+pub(super) async fn put(c: &mut Conn<'_>, write: &ResourceWrite) -> Result<Resource, StoreError> {
     let r = &write.resource;
     let known = find(c, r.tenant, &r.id).await?;
     match (write.expect, &known) {

@@ -4,13 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_ids::TenantId;
-use cs_store::{SigningKeyRow, Site, StoreError, Tenant};
+use cs_store::{Planting, SigningKeyRow, Site, StoreError, Tenant};
 use cs_time::Timestamp;
 
+use super::planting;
 use crate::{Row, SqlStore, values};
 
 #[async_trait]
 impl Site for SqlStore {
+    async fn plant(&self, planting: Planting) -> Result<(), StoreError> {
+        let planting = Arc::new(planting);
+        self.write("the first start of the site", move |mut c| {
+            let planting = Arc::clone(&planting);
+            Box::pin(async move { planting::plant(&mut c, &planting).await })
+        })
+        .await
+    }
+
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         self.read("listing tenants", |mut c| {
             Box::pin(async move {
@@ -39,14 +49,7 @@ impl Site for SqlStore {
         let t = Arc::new(tenant);
         self.write("creating a tenant", move |mut c| {
             let t = Arc::clone(&t);
-            Box::pin(async move {
-                c.run(
-                    "INSERT INTO tenants (tenant, display_name, domain, wrapped_key, created) VALUES ($1, $2, $3, $4, $5)",
-                    &values![t.id, &t.display_name, &t.domain, &t.wrapped_key, t.created],
-                )
-                .await
-                .map(drop)
-            })
+            Box::pin(async move { planting::tenant(&mut c, &t).await })
         })
         .await
     }
