@@ -25,14 +25,15 @@ pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlSto
     Ok(Arc::new(store))
 }
 
-fn bucket(error: BytesError) -> Failure {
-    let kind = match error {
-        BytesError::Address(_) => Kind::Usage,
+fn bucket(opened: Result<S3Bytes, BytesError>) -> Result<S3Bytes, Failure> {
+    let kind = match &opened {
+        Err(BytesError::Address(_)) => Kind::Usage,
         _ => Kind::Unreachable,
     };
-    let mut failure = Err::<(), _>(error).attempt("opening the blobs' bucket").unwrap_err();
-    failure.kind = kind;
-    failure.hint("look at --blobs and the AWS_ variables: endpoint, region, access key and secret")
+    opened.attempt("opening the blobs' bucket").map_err(|mut failure| {
+        failure.kind = kind;
+        failure.hint("look at --blobs and the AWS_ variables: endpoint, region, access key and secret")
+    })
 }
 
 /// `--blobs`, or the folder in the data directory.
@@ -49,7 +50,7 @@ pub async fn bytes(data: &DataDirectory, url: Option<&str>) -> Result<Arc<dyn Bl
                     .attempt(format_args!("making the folder {}", path.display()))?;
                 Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
             }
-            None if url.starts_with("s3://") => Ok(Arc::new(S3Bytes::open(url).await.map_err(bucket)?)),
+            None if url.starts_with("s3://") => Ok(Arc::new(bucket(S3Bytes::open(url).await)?)),
             None => {
                 Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///"))
             }
