@@ -75,6 +75,16 @@ pub struct UpArgs {
     /// s3://bucket/prefix or file:///… instead of the folder in the data directory
     #[arg(long, value_name = "URL", env = "COUNTERSIGN_BLOBS")]
     pub blobs: Option<String>,
+    /// Serve also the storage emulator's address and account: plain HTTP on loopback, for tests; 0 picks a free port
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "COUNTERSIGN_DEVELOPMENT_STORAGE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10000"
+    )]
+    pub development_storage: Option<u16>,
     /// Written once every listener answers, removed at exit
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_READY_FILE")]
     pub ready_file: Option<PathBuf>,

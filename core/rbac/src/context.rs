@@ -18,6 +18,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Nobody in particular: a request signed with a storage account's key says which account, not who.
+    pub fn unnamed(tenant: TenantId) -> Self {
+        let nil = Uuid::nil();
+        Self { tenant, object: ObjectId::new(nil), client: ClientId::new(nil), issuer: String::new() }
+    }
+
+    pub fn is_named(&self) -> bool {
+        !self.object.uuid().is_nil()
+    }
+
     /// An invented caller, for tests: the client id equals the object id.
     pub fn invented(tenant: TenantId, object: ObjectId) -> Self {
         let client = ClientId::new(object.uuid());

@@ -29,6 +29,16 @@ impl Allowed {
         Self::new(scope, "*", Reason::Site(reason))
     }
 
+    /// A request that was signed with a storage account's key (`by` says how): the key may do everything with the
+    /// account's data, and what a signature grants less than that was checked by whoever read it.
+    pub fn by_account_key(
+        scope: Scope,
+        action: &'static str,
+        (key, by): (&'static str, &'static str),
+    ) -> Self {
+        Self::new(scope, action, Reason::AccountKey { key, by })
+    }
+
     /// Where it holds: the scope that was asked about, not that of the assignment.
     pub fn scope(&self) -> &Scope {
         &self.scope
@@ -58,6 +68,8 @@ pub enum Reason {
     AccessPolicy { holder: ObjectId, application: Option<ClientId>, kind: ObjectKind, permission: String },
     /// A machine at its own resource.
     OwnMachine(ObjectId),
+    /// Whoever holds a storage account's key, by itself or by what was signed with it.
+    AccountKey { key: &'static str, by: &'static str },
     /// The product itself.
     Site(&'static str),
 }
@@ -73,6 +85,7 @@ impl fmt::Display for Reason {
                 write!(f, "access policy of {holder}: {kind} {permission}")
             }
             Self::OwnMachine(object) => write!(f, "own resource of machine {object}"),
+            Self::AccountKey { key, by } => write!(f, "{key} of the account, by {by}"),
             Self::Site(reason) => write!(f, "the site: {reason}"),
         }
     }

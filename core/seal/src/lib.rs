@@ -8,9 +8,13 @@
 //! sealed = version (1 byte, 1) | nonce (12) | ciphertext | tag (16)
 //! ```
 
+mod mac;
+
 use std::fmt;
 
-use aws_lc_rs::aead;
+pub use mac::MacKey;
+
+use aws_lc_rs::{aead, hmac};
 use cs_time::Chance;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -103,6 +107,13 @@ impl Key {
         plain.as_slice().try_into().map(Self).map_err(|_| CannotOpen)
     }
 
+    /// 64 bytes that follow from this key and a place (HMAC-SHA-512): for keys that must be shown again later, such as
+    /// the shared keys of a storage account, without being kept anywhere.
+    pub fn derive(&self, place: &Aad) -> Zeroizing<Vec<u8>> {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, &self.0), &place.0);
+        Zeroizing::new(tag.as_ref().to_vec())
+    }
+
     #[expect(clippy::expect_used, reason = "a key of 32 bytes is always a key of AES-256")]
     fn cipher(&self) -> aead::LessSafeKey {
         aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, &self.0).expect("32 bytes"))
@@ -119,6 +130,16 @@ impl Aad {
     /// `purpose` names the kind of thing sealed: `tenant key`, `vault key`, `secret`, `signing key`.
     pub fn of(purpose: &'static str) -> Self {
         Self(Vec::new()).field(purpose)
+    }
+
+    /// What the wrapped data key of a vault or an account is bound to.
+    pub fn of_data_key(tenant: impl fmt::Display) -> Self {
+        Self::of("data key").field(tenant)
+    }
+
+    /// What the shared key of a storage account follows from: its name, and when it was made.
+    pub fn of_shared_key(tenant: impl fmt::Display, account: &str, (name, made): (&str, &str)) -> Self {
+        Self::of("shared key").field(tenant).field(account).field(name).field(made)
     }
 
     /// Binds one more field.
@@ -161,6 +182,17 @@ mod tests {
             assert_eq!(key.open(&place(), &sealed[..length]), Err(CannotOpen));
         }
         assert_ne!(sealed, key.seal(&place(), b"s3cr3t", &chance));
+    }
+
+    #[test]
+    fn what_is_derived_follows_from_key_and_place() {
+        let chance = SeededChance::new(3);
+        let (key, other) = (Key::draw(&chance), Key::draw(&chance));
+        let place = |name: &str| Aad::of("shared key").field("account").field(name);
+        let one = key.derive(&place("key1"));
+        assert_eq!((one.len(), &one), (64, &key.derive(&place("key1"))));
+        assert_ne!(one, key.derive(&place("key2")));
+        assert_ne!(one, other.derive(&place("key1")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the rest goes to the bytes store first, durably, and only then is the row committed. What a row no longer names is
 //! swept later, so that readers of the old content can finish.
 
+mod account;
 mod blocks;
 mod checks;
 mod conditions;
@@ -14,14 +15,19 @@ mod read;
 mod sweep;
 mod write;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use cs_bytes::BlobBytes;
-use cs_ids::{ResourceId, Scope, TenantId};
+use cs_ids::TenantId;
 use cs_rbac::{Denied, Operation};
-use cs_store::{AccountPlace, AuditRecord, HostKind, Resources};
+use cs_seal::Key;
+use cs_store::{AuditRecord, Resources};
 use cs_time::{Chance, Clock, Timestamp};
 
+pub use account::{Account, DEVELOPMENT_ACCOUNT, DelegationKey};
 pub use blocks::{BlockUse, CommittedBlock, NewBlock};
 pub use checks::Checks;
 pub use conditions::{Conditions, Verdict};
@@ -39,6 +45,10 @@ pub struct BlobParts {
     pub resources: Arc<dyn Resources>,
     pub blobs: Arc<dyn cs_store::Blobs>,
     pub bytes: Arc<dyn BlobBytes>,
+    /// The opened keys of the tenants.
+    pub tenant_keys: HashMap<TenantId, Arc<Key>>,
+    /// Whether the emulator's account has its published key.
+    pub development: bool,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
 }
@@ -48,41 +58,16 @@ pub struct Blobs {
     pub(crate) parts: BlobParts,
     /// Where the look for objects nobody knows goes on.
     pub(crate) swept_to: Mutex<String>,
+    /// By host label; good for one generation of the resource.
+    pub(crate) opened: quick_cache::sync::Cache<String, Arc<Account>>,
 }
 
-/// An account, found by the label of its host.
-#[derive(Debug, Clone)]
-pub struct Account {
-    pub tenant: TenantId,
-    pub id: ResourceId,
-    pub(crate) place: AccountPlace,
-}
-
-impl Account {
-    pub fn scope(&self) -> &Scope {
-        self.id.scope()
-    }
-
-    /// The scope of a container; there is none per blob (blob.md 4.4).
-    pub fn container_scope(&self, container: &str) -> Scope {
-        self.id.scope().child("blobServices", "default").child("containers", container)
-    }
-}
+/// Opened accounts remembered.
+const OPENED_KEPT: usize = 4096;
 
 impl Blobs {
     pub fn new(parts: BlobParts) -> Self {
-        Self { parts, swept_to: Mutex::default() }
-    }
-
-    /// # Errors
-    /// [`BlobError::Store`].
-    pub async fn account(&self, label: &str) -> Result<Option<Account>, BlobError> {
-        let owner = self.parts.resources.host_owner(HostKind::Account, label.to_owned()).await?;
-        Ok(owner.map(|o| Account {
-            tenant: o.tenant,
-            place: AccountPlace { tenant: o.tenant, account: o.id.key().to_owned() },
-            id: o.id,
-        }))
+        Self { parts, swept_to: Mutex::default(), opened: quick_cache::sync::Cache::new(OPENED_KEPT) }
     }
 
     /// Records a refusal; durable on return.

@@ -58,7 +58,7 @@ pub(crate) fn extra(
 }
 
 /// `properties`. What would weaken or change how blobs are served is refused; what the product does not have
-/// (shared keys, anonymous access) is answered as off, whatever was asked.
+/// (anonymous access) is answered as off, whatever was asked.
 pub(crate) fn properties(
     old: Option<&Map<String, Value>>,
     given: Map<String, Value>,
@@ -80,7 +80,9 @@ pub(crate) fn properties(
             "cannot be true: hierarchical names are not served",
         ));
     }
-    input::flag(&all, "allowSharedKeyAccess")?;
+    let kept_flag = |name: &str| old.and_then(|o| o.get(name)).and_then(Value::as_bool);
+    let shared_key =
+        input::flag(&all, "allowSharedKeyAccess")?.or(kept_flag("allowSharedKeyAccess")).unwrap_or(true);
     input::flag(&all, "allowBlobPublicAccess")?;
     let tier = input::text(&all, "accessTier")?.unwrap_or("Hot").to_owned();
     if !["Hot", "Cool", "Cold", "Premium"].contains(&tier.as_str()) {
@@ -102,7 +104,7 @@ pub(crate) fn properties(
         ("accessTier", json!(tier)),
         ("supportsHttpsTrafficOnly", json!(true)),
         ("allowBlobPublicAccess", json!(false)),
-        ("allowSharedKeyAccess", json!(false)),
+        ("allowSharedKeyAccess", json!(shared_key)),
         ("provisioningState", json!("Succeeded")),
         ("creationTime", json!(created.iso7())),
         ("keyCreationTime", json!({"key1": null, "key2": null})),
@@ -136,10 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn shared_keys_are_off_whatever_is_asked() {
-        let made =
-            put(json!({"allowSharedKeyAccess": true, "allowBlobPublicAccess": true, "new": [1]})).unwrap();
-        assert_eq!(made["allowSharedKeyAccess"], json!(false));
+    fn shared_keys_are_on_until_switched_off() {
+        let made = put(json!({"allowBlobPublicAccess": true, "new": [1]})).unwrap();
+        assert_eq!(made["allowSharedKeyAccess"], json!(true));
+        let off = put(json!({"allowSharedKeyAccess": false})).unwrap();
+        let again = properties(off.as_object(), Map::new(), Timestamp::default(), "local").unwrap();
+        assert_eq!(again["allowSharedKeyAccess"], json!(false), "stays off until it is switched on");
         assert_eq!(made["allowBlobPublicAccess"], json!(false));
         assert_eq!(made["new"], json!([1]), "what we do not know is kept");
     }

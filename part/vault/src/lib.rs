@@ -50,5 +50,5 @@ impl Vaults {
 
 /// What a wrapped data key is bound to; whoever makes one (creating a vault or an account) wraps it here.
 pub fn data_key_place(tenant: TenantId) -> Aad {
-    Aad::of("data key").field(tenant)
+    Aad::of_data_key(tenant)
 }

@@ -21,8 +21,57 @@ pub enum Op {
     SetMetadata,
     GetMetadata,
     SetProperties,
+    UserDelegationKey,
     /// There, but not built yet: 501.
     NotYet,
+}
+
+/// What an operation is about, as signatures tell it (`srt`, blob.md 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Service,
+    Container,
+    Object,
+    /// Whoever holds any signature may ask.
+    Any,
+}
+
+impl Level {
+    pub(crate) fn letter(self) -> Option<char> {
+        match self {
+            Self::Service => Some('s'),
+            Self::Container => Some('c'),
+            Self::Object => Some('o'),
+            Self::Any => None,
+        }
+    }
+}
+
+impl Op {
+    /// Level, and the letters of which a signature needs one (blob.md 4.3).
+    pub(crate) fn signed_rights(self) -> (Level, &'static str) {
+        match self {
+            Self::AccountInfo => (Level::Any, ""),
+            Self::ListContainers => (Level::Service, "l"),
+            Self::CreateContainer => (Level::Container, "cw"),
+            Self::GetContainer => (Level::Container, "r"),
+            Self::SetContainerMetadata => (Level::Container, "w"),
+            Self::DeleteContainer => (Level::Container, "d"),
+            Self::ListBlobs => (Level::Container, "l"),
+            Self::GetBlob | Self::HeadBlob | Self::GetMetadata | Self::GetBlockList => (Level::Object, "r"),
+            Self::DeleteBlob => (Level::Object, "d"),
+            Self::PutBlob | Self::PutBlock | Self::PutBlockList | Self::SetMetadata | Self::SetProperties => {
+                (Level::Object, "w")
+            }
+            // A signature cannot make more of itself, nor do what is not there.
+            Self::UserDelegationKey | Self::NotYet => (Level::Service, ""),
+        }
+    }
+
+    /// Whether a new blob may be made of it with less than the right to write.
+    pub(crate) fn makes_blobs(self) -> bool {
+        matches!(self, Self::PutBlob | Self::PutBlock | Self::PutBlockList)
+    }
 }
 
 macro_rules! actions {
@@ -40,6 +89,7 @@ actions! {
     BLOB_ADD = "containers/blobs/add/action";
     BLOB_DELETE = "containers/blobs/delete";
     GET_INFO = "getInfo/action";
+    USER_KEY = "generateUserDelegationKey/action";
 }
 
 const fn action(
@@ -68,6 +118,7 @@ const BLOB: &str = "/{container}/{blob**}";
 /// The first row that fits wins: what has words in its query stands before what has none.
 pub(crate) const DOORS: &[Door<Op>] = &[
     action("GET", "/", "comp=list", CONTAINER_READ, Op::ListContainers),
+    action("POST", "/", "restype=service&comp=userdelegationkey", USER_KEY, Op::UserDelegationKey),
     action("GET", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
     action("HEAD", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
     action("GET", "/{container}", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),

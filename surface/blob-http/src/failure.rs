@@ -64,7 +64,12 @@ codes! {
     NO_AUTHENTICATION = 401, "NoAuthenticationInformation", AUTHENTICATE;
     INVALID_AUTHENTICATION = 401, "InvalidAuthenticationInfo", AUTHENTICATE;
     AUTHENTICATION_FORMAT = 400, "InvalidAuthenticationInfo", "Authentication information is not given in the correct format. Check the value of Authorization header.";
-    BEARER_NOT_SPOKEN = 403, "AuthenticationFailed", "Server failed to authenticate the request. Authentication scheme Bearer is not supported in this version: send the header x-ms-version with 2017-11-09 or later.";
+    AUTHENTICATION_FAILED = 403, "AuthenticationFailed", "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.";
+    RESOURCE_TYPE_MISMATCH = 403, "AuthorizationResourceTypeMismatch", "This request is not authorized to perform this operation using this resource type.";
+    SERVICE_MISMATCH = 403, "AuthorizationServiceMismatch", "This request is not authorized to perform this operation using this service.";
+    PROTOCOL_MISMATCH = 403, "AuthorizationProtocolMismatch", "This request is not authorized to perform this operation using this protocol.";
+    SOURCE_IP_MISMATCH = 403, "AuthorizationSourceIPMismatch", "This request is not authorized to perform this operation using this source IP.";
+    INVALID_XML_VALUE = 400, "InvalidXmlNodeValue", "The value for one of the XML nodes is not in the correct format.";
     HTTPS_REQUIRED = 400, "AccountRequiresHttps", "The account being accessed does not support http.";
     KEYS_OFF = 403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account.";
     PERMISSION_MISMATCH = 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.";
@@ -100,6 +105,11 @@ impl Failure {
     pub(crate) fn header(name: &'static str, value: &str) -> Self {
         let more = vec![("HeaderName", name.to_owned()), ("HeaderValue", shown(value))];
         Self { more, ..Code::INVALID_HEADER.into() }
+    }
+
+    /// A signature, key or scheme that proves nothing, with what is wrong about it.
+    pub(crate) fn authentication(detail: String) -> Self {
+        Self { more: vec![("AuthenticationErrorDetail", detail)], ..Code::AUTHENTICATION_FAILED.into() }
     }
 
     pub(crate) fn missing_header(name: &'static str) -> Self {

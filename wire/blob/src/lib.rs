@@ -1,11 +1,13 @@
 //! XML of Blob storage (blob.md 3 and 5), written by hand in the documented order, read with a real XML reader.
 
 mod block_list;
+mod key_info;
 mod list;
 
 use std::fmt::Write;
 
 pub use block_list::{BlockEntry, parse_block_list, write_block_list};
+pub use key_info::{KeyInfo, UserDelegationKey};
 pub use list::{BlobItem, BlobListing, ContainerItem, ContainerListing};
 
 pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";

@@ -7,17 +7,18 @@ use cs_access::Access;
 use cs_arm::{Arm, Parts};
 use cs_audit::Audit;
 use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
-use cs_blob::{BlobParts, Blobs};
-use cs_blob_http::BlobHttp;
+use cs_blob::{BlobParts, Blobs, DEVELOPMENT_ACCOUNT};
+use cs_blob_http::{BlobHttp, Development};
 use cs_bytes::BlobBytes;
 use cs_directory::Principals;
 use cs_graph::Graph;
-use cs_ids::{ObjectId, TenantId};
+use cs_ids::{ObjectId, ResourceId, SubscriptionId, TenantId};
 use cs_names::SiteNames;
-use cs_resources::{DataKeys, Manager};
+use cs_rbac::{Allowed, Caller, Operation};
+use cs_resources::{DataKeys, Input, Manager};
 use cs_seal::Key;
 use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
-use cs_store::{AuditRecord, Site as _, StoreError};
+use cs_store::{AuditRecord, HostKind, Resources as _, Site as _, StoreError};
 use cs_store_sql::SqlStore;
 use cs_sts::Sts;
 use cs_time::{Chance, Clock};
@@ -26,7 +27,7 @@ use cs_vault_http::VaultHttp;
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use super::keys;
+use super::{keys, seed};
 use crate::failure::{Attempt, Failure};
 
 /// What a site stands on.
@@ -36,6 +37,8 @@ pub struct Ground {
     pub root: Key,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    /// Whether the emulator's storage account is served.
+    pub development: bool,
 }
 
 /// The parts of a running site.
@@ -59,7 +62,7 @@ const HOUSEKEEPING_EVERY: std::time::Duration = std::time::Duration::from_secs(3
 
 /// Builds the parts and starts their background work.
 pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure> {
-    let Ground { store, bytes, root, clock, chance } = ground;
+    let Ground { store, bytes, root, clock, chance, development } = ground;
     let tenants = store.tenants().await.attempt("reading the tenants")?;
     let tenant_keys = keys::of_tenants(&root, &tenants)?;
     drop(root);
@@ -90,6 +93,8 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         resources: Arc::clone(&store) as _,
         blobs: Arc::clone(&store) as _,
         bytes,
+        tenant_keys: tenant_keys.clone(),
+        development,
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
@@ -138,6 +143,48 @@ impl Site {
                 clock(),
             )),
         })
+    }
+
+    /// The storage emulator's address.
+    pub fn development(&self, names: &SiteNames) -> Arc<dyn Router> {
+        let tokens = Arc::clone(&self.authority) as Arc<dyn cs_authority::TokenCheck>;
+        let blobs =
+            BlobHttp::new(Arc::clone(&self.blobs), Arc::clone(&self.access), tokens, Arc::clone(&self.clock));
+        Arc::new(Development {
+            blobs: Arc::new(blobs),
+            names: names.clone(),
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+        })
+    }
+
+    /// Makes the storage emulator's account where it is not there yet.
+    pub async fn make_development_account(
+        &self,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+    ) -> Result<(), Failure> {
+        const ATTEMPT: &str = "making the account of development storage";
+        if self
+            .store
+            .host_owner(HostKind::Account, DEVELOPMENT_ACCOUNT.to_owned())
+            .await
+            .attempt(ATTEMPT)?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let id = ResourceId::of_resource(
+            subscription,
+            seed::GROUP,
+            "Microsoft.Storage",
+            "storageAccounts",
+            DEVELOPMENT_ACCOUNT,
+        );
+        let op = Operation::new(Caller::unnamed(tenant), self.chance.uuid().into(), self.clock.now());
+        let allowed = Allowed::by_the_site("development storage", id.scope().clone());
+        let new = Input { location: Some(seed::LOCATION.to_owned()), ..Input::default() };
+        self.manager.put_account(&op, &allowed, &id, new).await.attempt(ATTEMPT).map(drop)
     }
 
     fn background(&self) -> Vec<JoinHandle<()>> {

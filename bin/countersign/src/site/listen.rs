@@ -12,6 +12,8 @@ pub struct Bound {
     pub https: Vec<TcpListener>,
     pub himds: Vec<TcpListener>,
     pub imds: Vec<TcpListener>,
+    /// The storage emulator's address.
+    pub development: Vec<TcpListener>,
 }
 
 /// Where clients look for IMDS, and where it is served on hosts without that address.
@@ -21,8 +23,13 @@ const IMDS_FALLBACK_PORT: u16 = 4280;
 impl Bound {
     pub async fn bind(options: &Options) -> Result<Self, Failure> {
         let https = bind_all(&options.listen, options.https_port, "--https-port").await?;
+        let development = match options.development_storage {
+            // Loopback only: whoever reaches it knows its key.
+            Some(port) => bind_all(&loopback()[..1], port, "--development-storage=PORT").await?,
+            None => Vec::new(),
+        };
         if !options.machine {
-            return Ok(Self { https, himds: Vec::new(), imds: Vec::new() });
+            return Ok(Self { https, himds: Vec::new(), imds: Vec::new(), development });
         }
         let himds = bind_all(&loopback(), options.himds_port, "--himds-port").await?;
         let imds = match options.imds {
@@ -32,7 +39,7 @@ impl Bound {
                 Err(_) => bind_all(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], IMDS_FALLBACK_PORT, "--imds").await?,
             },
         };
-        Ok(Self { https, himds, imds })
+        Ok(Self { https, himds, imds, development })
     }
 
     pub fn https_port(&self) -> u16 {
@@ -46,6 +53,10 @@ impl Bound {
 
     pub fn imds_address(&self) -> SocketAddr {
         first(&self.imds).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, IMDS_FALLBACK_PORT).into())
+    }
+
+    pub fn development_address(&self) -> Option<SocketAddr> {
+        first(&self.development)
     }
 
     pub fn https_address(&self) -> Option<SocketAddr> {

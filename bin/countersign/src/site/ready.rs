@@ -28,6 +28,9 @@ pub struct Ready {
     /// The App Service source: address and the header's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_service: Option<AppService>,
+    /// Where the storage emulator's account is served, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub development_storage: Option<String>,
     pub challenge_directory: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,

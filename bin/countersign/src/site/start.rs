@@ -43,6 +43,8 @@ pub struct Options {
     pub database: Option<String>,
     pub blobs: Option<String>,
     pub ready_file: Option<PathBuf>,
+    /// The port of the storage emulator's address, where that is served.
+    pub development_storage: Option<u16>,
     /// Whether `countersign env` shall find the site by its data directory (not inside a private machine).
     pub announce: bool,
 }
@@ -85,8 +87,19 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     let leaves =
         Leaves::new(trust.ca, options.names.clone(), clock.clone()).attempt("preparing certificates")?;
     let tls = cs_pki::server_config(Arc::new(leaves)).attempt("preparing TLS")?;
-    let (site, mut background) = compose::site(compose::Ground { store, bytes, root, clock, chance }).await?;
+    let (site, mut background) = compose::site(compose::Ground {
+        store,
+        bytes,
+        root,
+        clock,
+        chance,
+        development: options.development_storage.is_some(),
+    })
+    .await?;
 
+    if options.development_storage.is_some() {
+        site.make_development_account(seed.tenant, seed.subscription).await?;
+    }
     let https_port = bound.https_port();
     let address = Address::new(options.names.clone(), https_port);
     let shutdown = Shutdown::new();
@@ -108,6 +121,10 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     for listener in bound.https {
         let https = Protocol::Https(Arc::clone(&tls));
         Listener::Tcp(listener).serve(https, Arc::clone(&router), Limits::default(), &shutdown);
+    }
+    for listener in bound.development {
+        let router = site.development(&options.names);
+        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::default(), &shutdown);
     }
     if let Some((made, _)) = metadata {
         for listener in bound.himds {
@@ -220,6 +237,9 @@ fn describe(
             endpoint: format!("{}{}", listen::url(himds), machine::APP_SERVICE_PATH),
             header: m.app_service_header().to_owned(),
         }),
+        development_storage: bound
+            .development_address()
+            .map(|a| format!("http://{a}/{}", cs_blob::DEVELOPMENT_ACCOUNT)),
         challenge_directory: metadata
             .map_or_else(|| PathBuf::from(CHALLENGE_DIRECTORY), |(_, dir)| dir.clone()),
         machine: metadata.map(|(m, _)| Machine {

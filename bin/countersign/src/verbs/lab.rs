@@ -56,6 +56,7 @@ pub async fn lab(args: LabArgs) -> Result<ExitCode, Failure> {
         database: None,
         blobs: None,
         ready_file: None,
+        development_storage: None,
         announce: true,
     };
     let site = start::start(DataDirectory::open(&directory.path)?, options).await?;

@@ -203,6 +203,7 @@ impl Served {
                     database: None,
                     blobs: None,
                     ready_file: None,
+                    development_storage: None,
                     announce: false,
                 };
                 Ok(Self::Own(Some(start::start(*data, options).await?)))

@@ -33,9 +33,13 @@ pub async fn up(args: UpArgs) -> Result<ExitCode, Failure> {
         database: args.database,
         blobs: args.blobs,
         ready_file: args.ready_file,
+        development_storage: args.development_storage,
         announce: true,
     };
     let site = start::start(data, options).await?;
+    if let Some(endpoint) = &site.ready().development_storage {
+        warn_of(endpoint);
+    }
     if !args.quiet {
         tell(site.ready(), args.output);
     }
@@ -45,6 +49,13 @@ pub async fn up(args: UpArgs) -> Result<ExitCode, Failure> {
     }
     site.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "talk goes to standard error")]
+fn warn_of(endpoint: &str) {
+    eprintln!(
+        "countersign: warning: {endpoint} takes the published development key over plain HTTP: for tests only"
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the verb")]

@@ -5,4 +5,5 @@
 mod attacks;
 mod blobs;
 mod edges;
+mod keys;
 mod world;

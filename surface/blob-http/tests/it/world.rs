@@ -1,6 +1,6 @@
 //! A site of one account `acct`; tokens are names that the check knows.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use cs_access::Access;
@@ -11,6 +11,7 @@ use cs_bytes::LocalBytes;
 use cs_ids::{CorrelationId, ObjectId, ResourceId, SubscriptionId, TenantId};
 use cs_names::{Address, SiteNames, Surface as Place};
 use cs_rbac::Caller;
+use cs_seal::{Aad, Key, MacKey};
 use cs_serve::{Body, BoxError, Context, Peer, Surface, full, read_body, stream};
 use cs_store::{
     Assignment, Assignments, AuditOutcome, AuditRecord, Directory, Expect, HostKind, Principal,
@@ -28,6 +29,7 @@ pub struct World {
     pub blobs: Arc<Blobs>,
     access: Arc<Access>,
     surface: BlobHttp,
+    data_key: Key,
 }
 
 pub struct Reply {
@@ -85,18 +87,23 @@ impl World {
         let store = Arc::new(SqlStore::sqlite(&dir.path().join("site.db")).unwrap());
         let clock = Arc::new(FakeClock::at_seconds(1_800_000_000));
         let chance = Arc::new(SeededChance::new(3));
+        let tenant_key = Arc::new(Key::draw(&*chance));
+        let data_key = Key::draw(&*chance);
+        let wrapped = tenant_key.wrap(&Aad::of_data_key(tenant(1)), &data_key, &*chance);
         let access =
             Arc::new(Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock) as _));
         let blobs = Arc::new(Blobs::new(BlobParts {
             resources: Arc::clone(&store) as _,
             blobs: Arc::clone(&store) as _,
             bytes: Arc::new(LocalBytes::open(dir.path()).unwrap()),
+            tenant_keys: HashMap::from([(tenant(1), Arc::clone(&tenant_key))]),
+            development: false,
             clock: Arc::clone(&clock) as _,
             chance: Arc::clone(&chance) as _,
         }));
         let surface =
             BlobHttp::new(Arc::clone(&blobs), Arc::clone(&access), Arc::new(Tokens), Arc::clone(&clock) as _);
-        let world = Self { dir, store, clock, blobs, access: Arc::clone(&access), surface };
+        let world = Self { dir, store, clock, blobs, access: Arc::clone(&access), surface, data_key };
         let subscription: SubscriptionId = SUBSCRIPTION.parse().unwrap();
         world
             .put(ResourceId::of_group(subscription, "lab"), "Microsoft.Resources/resourceGroups", None)
@@ -105,7 +112,7 @@ impl World {
             .put(
                 account_id(),
                 "Microsoft.Storage/storageAccounts",
-                Some((HostKind::Account, "acct".into(), vec![])),
+                Some((HostKind::Account, "acct".into(), wrapped)),
             )
             .await;
         for (who, role) in [
@@ -185,6 +192,28 @@ impl World {
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
+    /// A shared key of the account, made when the account was or at the time given.
+    pub fn shared_key(&self, name: &str, made: Option<&str>) -> MacKey {
+        let made = made.map_or_else(|| cs_time::Timestamp::from_seconds(1_800_000_000).iso7(), str::to_owned);
+        MacKey::new(&self.data_key.derive(&Aad::of_shared_key(tenant(1), "acct", (name, &made))))
+    }
+
+    /// Writes the account's properties anew.
+    pub async fn set_account(&self, properties: Value) {
+        let known = self.store.resource(tenant(1), account_id()).await.unwrap().unwrap();
+        let expect = Expect::Generation(known.generation);
+        let write =
+            ResourceWrite { resource: Resource { properties, ..known }, expect, host: None, principal: None };
+        self.store.put_resource(write, audit()).await.unwrap();
+    }
+
+    pub async fn take_roles_of(&self, who: &str) {
+        let name = assignment(who, "").name;
+        let gone = self.store.remove_assignment(tenant(1), account_id().scope().clone(), name, audit()).await;
+        assert!(gone.unwrap().is_some());
+        self.access.refresh(tenant(1)).await.unwrap();
+    }
+
     /// Moves the clock on, and lets the access snapshot be confirmed, as its polling would.
     pub async fn pass(&self, seconds: i64) {
         self.clock.advance(seconds);
@@ -214,6 +243,17 @@ pub fn pieces(piece: &'static [u8], times: usize, broken: bool) -> Body {
     let good = (0..times).map(move |_| Ok::<_, BoxError>(Bytes::from_static(piece)));
     let bad = broken.then(|| Err::<Bytes, BoxError>("the client has gone".into()));
     stream(futures_util::stream::iter(good.chain(bad)))
+}
+
+/// Standard base64.
+pub fn encoded(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+pub fn decoded(text: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }
 
 fn account_id() -> ResourceId {

@@ -70,6 +70,7 @@ async fn site(args: &RunArgs, source: SiteSource) -> Result<(Option<Running>, Re
         database: None,
         blobs: None,
         ready_file: None,
+        development_storage: None,
         announce: false,
     };
     let running = start::start(*data, options).await?;
