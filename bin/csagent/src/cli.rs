@@ -12,6 +12,8 @@ use clap::{Args, Parser, Subcommand};
     before_help = "Example:\n  csagent connect --site https://management.example.com --ca-file ca.pem -g lab -i APP -p SECRET\n  csagent run"
 )]
 pub struct Cli {
+    #[command(flatten)]
+    pub common: CommonArgs,
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -32,14 +34,46 @@ pub enum Verb {
     /// Show what this machine is connected as
     #[command(before_help = "Example:\n  csagent show -j")]
     Show(ShowArgs),
+    /// Test the way to the site, the clock, the port and the challenge directory
+    #[command(
+        before_help = "Example:\n  csagent check\n  csagent check --site https://management.example.com --ca-file ca.pem -j"
+    )]
+    Check(CheckArgs),
+    /// Show or change this machine's settings
+    #[command(before_help = "Example:\n  csagent config set proxy.url http://proxy.example.com:3128")]
+    Config(ConfigArgs),
+    /// Put logs and settings, without secrets, into one archive
+    #[command(before_help = "Example:\n  csagent logs -o logs.zip")]
+    Logs(LogsArgs),
     /// Print the version
     Version,
+}
+
+/// What azcmagent takes with every command.
+#[derive(Args, Clone)]
+pub struct CommonArgs {
+    /// Flags from a file, JSON or YAML; the command line wins
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Say more on standard error
+    #[arg(short = 'v', long, global = true)]
+    pub verbose: bool,
+    #[arg(long, global = true, hide = true)]
+    pub log_stderr: bool,
+    #[arg(long, global = true, hide = true)]
+    pub no_color: bool,
 }
 
 #[derive(Args, Clone)]
 pub struct DataArgs {
     /// Where the agent keeps its state
-    #[arg(long, value_name = "DIR", env = "CSAGENT_DATA", default_value = "/var/opt/azcmagent")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        env = "CSAGENT_DATA",
+        default_value = "/var/opt/azcmagent"
+    )]
     pub data: PathBuf,
 }
 
@@ -53,7 +87,10 @@ pub struct CredentialArgs {
     pub service_principal_secret: Option<String>,
     #[arg(long, value_name = "FILE")]
     pub service_principal_secret_file: Option<PathBuf>,
-    /// A token for the resource manager instead
+    /// A certificate with its RSA key instead: PEM, or PFX without a password
+    #[arg(long, value_name = "FILE")]
+    pub service_principal_cert: Option<PathBuf>,
+    /// A token for the resource manager instead; "-" reads it from standard input
     #[arg(long, value_name = "TOKEN")]
     pub access_token: Option<String>,
 }
@@ -64,12 +101,13 @@ pub struct ConnectArgs {
     pub data: DataArgs,
     #[command(flatten)]
     pub credential: CredentialArgs,
-    /// The site's resource manager
+    /// The site's resource manager [with --cloud, or as azcmagent: the public cloud's]
     #[arg(long, value_name = "URL", env = "CSAGENT_SITE")]
-    pub site: String,
+    pub site: Option<String>,
     /// Whom to trust beside the system's roots
     #[arg(long, value_name = "FILE", env = "CSAGENT_CA_FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Id or name [default: the only one the credential sees]
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
     #[arg(short = 'g', long, value_name = "NAME")]
@@ -87,8 +125,25 @@ pub struct ConnectArgs {
     /// Accepted for scripts; the cloud is the site's
     #[arg(long, hide = true)]
     pub cloud: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, value_name = "ID")]
     pub correlation_id: Option<String>,
+    #[command(flatten)]
+    pub accepted: AcceptedArgs,
+}
+
+/// Taken so that scripts of azcmagent run; nothing here depends on them.
+#[derive(Args, Clone)]
+pub struct AcceptedArgs {
+    #[arg(long, hide = true)]
+    pub private_link_scope: Option<String>,
+    #[arg(long, hide = true)]
+    pub gateway_id: Option<String>,
+    #[arg(long, hide = true)]
+    pub ignore_network_check: bool,
+    #[arg(long, hide = true)]
+    pub automanage_profile: Option<String>,
+    #[arg(long, hide = true)]
+    pub enable_automatic_upgrade: bool,
 }
 
 #[derive(Args, Clone)]
@@ -97,6 +152,12 @@ pub struct DisconnectArgs {
     pub data: DataArgs,
     #[command(flatten)]
     pub credential: CredentialArgs,
+    #[arg(short = 't', long, value_name = "ID")]
+    pub tenant_id: Option<String>,
+    #[arg(long, hide = true)]
+    pub cloud: Option<String>,
+    #[arg(long, hide = true)]
+    pub correlation_id: Option<String>,
     /// Forget the connection without telling the site
     #[arg(short = 'f', long)]
     pub force_local_only: bool,
@@ -123,6 +184,79 @@ pub struct ShowArgs {
     pub data: DataArgs,
     #[arg(short = 'j', long)]
     pub json: bool,
+    /// Only what is known of the operating system
+    #[arg(long)]
+    pub os: bool,
     /// Only these properties, by label or JSON key
     pub properties: Vec<String>,
+}
+
+#[derive(Args, Clone)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The site's resource manager [default: the one this machine is connected to]
+    #[arg(long, value_name = "URL", env = "CSAGENT_SITE")]
+    pub site: Option<String>,
+    #[arg(long, value_name = "FILE", env = "CSAGENT_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Where programs look for HIMDS
+    #[arg(long, value_name = "N", default_value_t = 40342)]
+    pub himds_port: u16,
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    #[arg(short = 'l', long, hide = true)]
+    pub location: Option<String>,
+    #[arg(long, hide = true)]
+    pub cloud: Option<String>,
+    #[arg(short = 'p', long, visible_alias = "use-private-link", hide = true)]
+    pub enable_pls_check: bool,
+    #[arg(short = 'e', long, hide = true)]
+    pub extensions: Option<String>,
+}
+
+#[derive(Args, Clone)]
+pub struct ConfigArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+#[derive(Subcommand, Clone)]
+pub enum ConfigVerb {
+    /// Show every setting
+    List {
+        #[arg(short = 'j', long)]
+        json: bool,
+    },
+    /// Show one setting
+    Get { property: String },
+    /// Say what settings are for
+    Info { property: Option<String> },
+    /// Change one setting
+    Set {
+        property: String,
+        value: String,
+        /// To a list, add the value
+        #[arg(short = 'a', long, conflicts_with = "remove")]
+        add: bool,
+        /// From a list, take the value
+        #[arg(short = 'r', long)]
+        remove: bool,
+    },
+    /// Set one back to what it is by default
+    Clear { property: String },
+}
+
+#[derive(Args, Clone)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The archive [default: csagent-logs-TIME.zip here]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Whole logs instead of their last megabyte each
+    #[arg(short = 'f', long)]
+    pub full: bool,
 }

@@ -1,50 +1,72 @@
 //! `csagent connect`: makes a key on this machine, hands its public half to the site, keeps the registration.
+//!
+//! It may stop anywhere: what the site already knows is never forgotten here. The key is kept from before the site
+//! hears of it until the site has clearly refused it, and the machine's id is made from the key, so that the same
+//! command run again is the same request, and finishes it.
 
+use aws_lc_rs::digest;
+use cs_ids::MachineName;
 use cs_jose::MachineKey;
-use cs_time::{Chance, MachineChance};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::{ConnectArgs, CredentialArgs},
-    failure::{Attempt, Failure, Kind},
-    host, site,
+    cli::ConnectArgs,
+    config::Settings,
+    credential,
+    failure::{Attempt, Failure, Kind, program},
+    host,
+    site::{self, API_VERSION, Cloud},
     state::{Place, State},
 };
 
-const API_VERSION: &str = "2024-07-31-preview";
+/// Where azcmagent's scripts mean to go; they name no site.
+const PUBLIC_SITE: &str = "https://management.azure.com";
 
 pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     if let Some(known) = place.load()? {
-        return Err(Failure::new(
-            Kind::WrongState,
-            format!("this machine is connected already, as {}", known.resource_id),
-        )
-        .hint("run `csagent disconnect` first, or look with `csagent show`"));
+        return Err(already(&known));
     }
+    let name = machine_name(args.resource_name.as_deref())?;
+    let tags = tags(args.tags.as_deref())?;
+    let address = address(&args)?;
     let ca = args.ca_file.as_ref().map(std::fs::read_to_string).transpose().attempt("reading --ca-file")?;
-    let client = site::client(ca.as_deref())?;
-    let cloud = site::discover(&client, &site::checked_address(&args.site)?).await?;
+    // Before the site is asked: without root nothing could be kept of what it says.
+    let _lock = place.lock()?;
+    if let Some(known) = place.load()? {
+        return Err(already(&known));
+    }
+    let client = site::client(ca.as_deref(), &Settings::load(&place)?)?;
+    let cloud = site::discover(&client, &address).await?;
     let tenant = args.tenant_id.clone().unwrap_or_else(|| "adfs".to_owned());
-    let token = credential(&args.credential, &client, &cloud, &tenant).await?;
-    let subscription = match &args.subscription_id {
-        Some(id) => id.clone(),
-        None => only_subscription(&client, &cloud, &token).await?,
-    };
-    let name = args.resource_name.clone().unwrap_or_else(host::name);
+    let token = credential::token(&args.credential, &client, &cloud, &tenant).await?;
+    let subscription = subscription(args.subscription_id.as_deref(), &client, &cloud, &token).await?;
     let id = format!(
         "/subscriptions/{subscription}/resourceGroups/{}/providers/Microsoft.HybridCompute/machines/{name}",
         args.resource_group
     );
-    let key = MachineKey::generate().attempt("making the machine's key")?;
-    // Before the site knows the public half: a crash in between costs a key nobody has heard of.
-    place.save_key(&key)?;
+    let unfinished = place.unfinished_key();
+    let is_new = unfinished.is_none();
+    let key = match unfinished {
+        Some(key) => key,
+        None => {
+            let key = MachineKey::generate().attempt("making the machine's key")?;
+            place.save_key(&key)?;
+            key
+        }
+    };
     let url = format!("{}{id}?api-version={API_VERSION}", cloud.site);
-    let body = machine(&args, &key)?;
+    let body = machine(&args, &key, &tags)?;
     let made =
         site::call(&client, "connecting the machine", Method::PUT, &url, Some(&token), Some(&body)).await;
-    let made = made.inspect_err(|_| drop(place.forget()))?;
+    let made = made.map_err(|failure| {
+        // Refused: the site does not know a key that it hears of for the first time. All else may have been done.
+        if is_new && failure.kind != Kind::Unreachable {
+            drop(place.forget_key());
+        }
+        explained(failure)
+    })?;
     let state = registration(&args, cloud, ca, &subscription, &made)?;
     place.save(&state)?;
     tell(&format!("Connected machine {} as {}", state.resource_name, state.resource_id));
@@ -56,76 +78,122 @@ pub fn tell(text: &str) {
     eprintln!("{text}");
 }
 
-/// A token for the resource manager, by whatever credential was given.
-pub async fn credential(
-    args: &CredentialArgs,
-    client: &reqwest::Client,
-    cloud: &site::Cloud,
-    tenant: &str,
-) -> Result<String, Failure> {
-    if let Some(token) = &args.access_token {
-        return Ok(token.clone());
-    }
-    let usage = |text: &str| {
-        Failure::new(Kind::Usage, text).hint("give -i ID and -p SECRET, or --access-token TOKEN")
-    };
-    let id = args.service_principal_id.as_deref().ok_or_else(|| usage("no credential is given"))?;
-    let secret = match (&args.service_principal_secret_file, args.service_principal_secret.as_deref()) {
-        (Some(file), _) => {
-            std::fs::read_to_string(file).attempt("reading --service-principal-secret-file")?
-        }
-        (None, Some("-")) => {
-            std::io::read_to_string(std::io::stdin()).attempt("reading the secret from standard input")?
-        }
-        (None, Some(secret)) => secret.to_owned(),
-        (None, None) => return Err(usage("the service principal's secret is missing")),
-    };
-    site::sign_in(client, cloud, tenant, id, secret.trim()).await
+fn already(known: &State) -> Failure {
+    Failure::new(Kind::WrongState, format!("this machine is connected already, as {}", known.resource_id))
+        .code("AZCM0067")
+        .hint("run `csagent disconnect` first, or look with `csagent show`")
 }
 
-async fn only_subscription(
+fn explained(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::Unreachable => failure.code("AZCM0042").hint(
+            "the site may have stored the machine: its key is kept here, and the same command run again finishes",
+        ),
+        Kind::Failed => failure.code("AZCM0042"),
+        _ => failure,
+    }
+}
+
+fn address(args: &ConnectArgs) -> Result<String, Failure> {
+    match args.site.as_deref() {
+        Some(site) => site::checked_address(site),
+        // azcmagent knows one site by itself.
+        None if program() == "azcmagent" || args.cloud.is_some() => Ok(PUBLIC_SITE.to_owned()),
+        None => Err(Failure::new(Kind::Usage, "no site is named")
+            .code("AZCM0016")
+            .hint("give --site URL, the address of its resource manager")),
+    }
+}
+
+fn machine_name(given: Option<&str>) -> Result<MachineName, Failure> {
+    let name = given.map_or_else(host::name, str::to_owned);
+    let bad = |e| Failure::new(Kind::Usage, format!("--resource-name {name}: {e}")).code("AZCM0102");
+    name.parse().map_err(bad)
+}
+
+/// An id, or a name to look up; without either the only one the credential sees.
+async fn subscription(
+    given: Option<&str>,
     client: &reqwest::Client,
-    cloud: &site::Cloud,
+    cloud: &Cloud,
     token: &str,
 ) -> Result<String, Failure> {
+    if let Some(id) = given.filter(|g| uuid::Uuid::try_parse(g).is_ok()) {
+        return Ok(id.to_owned());
+    }
     let url = format!("{}/subscriptions?api-version=2022-12-01", cloud.site);
     let listed = site::call(client, "listing subscriptions", Method::GET, &url, Some(token), None).await?;
     let all = listed["value"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match all {
-        [only] => Ok(only["subscriptionId"].as_str().unwrap_or_default().to_owned()),
-        _ => Err(Failure::new(Kind::Usage, format!("the credential sees {} subscriptions", all.len()))
-            .hint("name one with -s ID")),
+    let named: Vec<&Value> = all
+        .iter()
+        .filter(|s| {
+            given.is_none_or(|g| s["displayName"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(g)))
+        })
+        .collect();
+    let bad = |text: String| Failure::new(Kind::Usage, text).code("AZCM0068").hint("name one with -s ID");
+    match (named.as_slice(), given) {
+        ([only], _) => Ok(only["subscriptionId"].as_str().unwrap_or_default().to_owned()),
+        (_, Some(name)) => Err(bad(format!("{} subscriptions are called {name}", named.len()))),
+        (_, None) => Err(bad(format!("the credential sees {} subscriptions", named.len()))),
     }
 }
 
-fn machine(args: &ConnectArgs, key: &MachineKey) -> Result<Value, Failure> {
+fn machine(args: &ConnectArgs, key: &MachineKey, tags: &Map<String, Value>) -> Result<Value, Failure> {
     let (os_name, os_version) = host::operating_system();
     let public = serde_json::to_string(&key.public()).attempt("writing the public key")?;
     Ok(json!({
-        "location": args.location, "tags": tags(args.tags.as_deref())?, "identity": {"type": "SystemAssigned"},
+        "location": args.location, "tags": tags, "identity": {"type": "SystemAssigned"},
         "properties": {
-            "vmId": MachineChance.uuid().to_string(), "clientPublicKey": public, "osType": "linux", "osName": os_name,
+            "vmId": vm_id(key), "clientPublicKey": public, "osType": "linux", "osName": os_name,
             "osVersion": os_version, "agentVersion": env!("CARGO_PKG_VERSION"), "displayName": host::name(),
             "machineFqdn": host::name(), "osProfile": {"computerName": host::name()}
         }
     }))
 }
 
-/// `A=1,B='x y'`
+/// The machine's own id, the same for every attempt with one key: a UUID (version 8) of the key's thumbprint.
+fn vm_id(key: &MachineKey) -> String {
+    let hash = digest::digest(&digest::SHA256, key.public().thumbprint().as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// `A=1,B='x, y'`: quotes keep commas.
 fn tags(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
+    let bad =
+        |what: &str| Failure::new(Kind::Usage, format!("--tags: {what} is not NAME=VALUE")).code("AZCM0023");
     let mut all = Map::new();
-    for pair in text.unwrap_or_default().split(',').filter(|p| !p.trim().is_empty()) {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Failure::new(Kind::Usage, format!("--tags: '{pair}' is not NAME=VALUE")))?;
-        all.insert(name.trim().to_owned(), Value::from(value.trim().trim_matches(['\'', '"'])));
+    for pair in split_outside_quotes(text.unwrap_or_default()) {
+        let (name, value) = pair.split_once('=').ok_or_else(|| bad(pair))?;
+        let (name, value) = (unquoted(name.trim()), unquoted(value.trim()));
+        if name.is_empty() || all.insert(name.to_owned(), Value::from(value)).is_some() {
+            return Err(bad(pair));
+        }
     }
     Ok(all)
 }
 
+fn split_outside_quotes(text: &str) -> Vec<&str> {
+    let mut quote = None;
+    let parts = text.split(|c| {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+        quote.is_none() && c == ','
+    });
+    parts.map(str::trim).filter(|p| !p.is_empty()).collect()
+}
+
+fn unquoted(text: &str) -> &str {
+    ['\'', '"'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(text)
+}
+
 fn registration(
     args: &ConnectArgs,
-    cloud: site::Cloud,
+    cloud: Cloud,
     ca: Option<String>,
     subscription: &str,
     made: &Value,
@@ -140,6 +208,7 @@ fn registration(
         ca,
         authority: cloud.authority,
         audience: cloud.audience,
+        cloud: cloud.name,
         tenant_id: text("/identity/tenantId")?,
         subscription_id: subscription.to_owned(),
         resource_group: args.resource_group.clone(),
@@ -150,7 +219,7 @@ fn registration(
         principal_id: text("/identity/principalId")?,
         client_id: text("/identity/clientId")?,
         tags: crate::facts::tags_of(made),
-        last_heartbeat: None,
+        correlation_id: args.correlation_id.clone().unwrap_or_default(),
     })
 }
 
@@ -160,9 +229,28 @@ mod tests {
 
     #[test]
     fn tags_as_azcmagent_takes_them() {
-        let read = tags(Some("A=1, B='x y'")).unwrap();
-        assert_eq!((read["A"].as_str(), read["B"].as_str()), (Some("1"), Some("x y")));
-        assert!(tags(Some("A")).is_err());
+        let read = tags(Some("A=1, B='x y',C=\"a,b=c\",D=")).unwrap();
+        let of = |name: &str| read[name].as_str().unwrap();
+        assert_eq!((of("A"), of("B"), of("C"), of("D")), ("1", "x y", "a,b=c", ""));
+        for bad in ["A", "=1", "A=1,A=2", "'"] {
+            assert!(tags(Some(bad)).is_err(), "{bad}");
+        }
         assert!(tags(None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_key_has_one_machine_id() {
+        let (a, b) = (MachineKey::generate().unwrap(), MachineKey::generate().unwrap());
+        assert_eq!(vm_id(&a), vm_id(&a));
+        assert_ne!(vm_id(&a), vm_id(&b));
+        assert_eq!(uuid::Uuid::try_parse(&vm_id(&a)).unwrap().get_version_num(), 8);
+    }
+
+    #[test]
+    fn names_that_no_machine_may_have() {
+        for bad in ["", "a/b", "a b", "é", &"x".repeat(55)] {
+            assert_eq!(machine_name(Some(bad)).unwrap_err().kind, Kind::Usage, "{bad}");
+        }
+        assert!(machine_name(None).is_ok());
     }
 }

@@ -1,32 +1,150 @@
-//! The machine's facts: from the registration, kept fresh from its own resource at the site.
+//! The machine as it is connected now: its facts, kept fresh from its own resource at the site, and its identity.
+//!
+//! The registration is looked at before each answer (one `stat`): a machine that `csagent disconnect` took off serves
+//! no token any more, not even a cached one, and one that was connected anew serves its new identity.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use cs_broker::{Facts, Identity, MachineFacts};
+use cs_broker::{Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer};
 use cs_time::{Clock, MachineClock};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    failure::Failure,
-    host, site,
-    site::SiteIssuer,
-    state::{Place, State},
+    config::Settings,
+    failure::{Failure, Kind},
+    host,
+    issuer::SiteIssuer,
+    site::{self, API_VERSION},
+    state::{Place, Stamp, State},
 };
 
-/// The registration as it is now.
+/// Facts older than this, in seconds, are asked for before they are shown: people look at tags they have just set.
+const FRESH_SECONDS: i64 = 5;
+/// For so long at most; then what is known is shown.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// After a failure nobody who asks waits for the site, for so many seconds.
+const REST_SECONDS: i64 = 30;
+/// The own token is used as long as this much is left of it, in seconds.
+const TOKEN_LEFT_SECONDS: i64 = 600;
+
+/// Whatever is connected now.
 pub struct Live {
     place: Place,
-    state: Mutex<State>,
-    facts: RwLock<Arc<Facts>>,
+    known: RwLock<Known>,
+    /// One request for the machine's resource at a time; when the next may be, in seconds.
+    next: tokio::sync::Mutex<i64>,
+}
+
+#[derive(Default)]
+struct Known {
+    stamp: Option<Stamp>,
+    connection: Option<Arc<Connection>>,
+}
+
+/// One registration.
+struct Connection {
+    state: State,
     identity: Identity,
-    client: reqwest::Client,
-    issuer: Arc<SiteIssuer>,
+    issuer: SiteIssuer,
+    facts: RwLock<Arc<Facts>>,
+    token: Mutex<Option<Token>>,
 }
 
 impl Live {
-    pub fn new(place: Place, state: State, issuer: Arc<SiteIssuer>) -> Result<Self, Failure> {
+    /// # Errors
+    /// A [`Failure`] when the machine is not connected or its registration cannot be used.
+    pub fn new(place: Place) -> Result<Self, Failure> {
+        let stamp = place.stamp();
+        let connection = Some(Arc::new(Connection::open(&place, place.connected()?)?));
+        Ok(Self { place, known: RwLock::new(Known { stamp, connection }), next: tokio::sync::Mutex::new(0) })
+    }
+
+    /// The registration there is now, read anew when it has changed.
+    fn now(&self) -> Option<Arc<Connection>> {
+        let stamp = self.place.stamp();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.stamp == stamp {
+                return known.connection.clone();
+            }
+        }
+        let opened = self.place.load().and_then(|state| {
+            state.map(|state| Connection::open(&self.place, state).map(Arc::new)).transpose()
+        });
+        let connection = opened.unwrap_or_else(|failure| {
+            tracing::error!(cause = failure.message, "the registration cannot be used");
+            None
+        });
+        tracing::info!(connected = connection.is_some(), "the registration has changed");
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Known { stamp, connection: connection.clone() };
+        connection
+    }
+
+    /// Whose tokens may be in the cache.
+    pub fn client(&self) -> Option<cs_ids::ClientId> {
+        self.now().map(|c| c.identity.client)
+    }
+
+    /// Asks the site for this machine's own resource: its tags, and a sign of life.
+    pub async fn refresh(&self) -> Result<(), Failure> {
+        let mut next = self.next.lock().await;
+        self.ask(&mut next).await
+    }
+
+    async fn ask(&self, next: &mut i64) -> Result<(), Failure> {
+        let Some(connection) = self.now() else { return Ok(()) };
+        let outcome = connection.own_resource().await;
+        let now = MachineClock.now();
+        *next = now.seconds() + if outcome.is_ok() { FRESH_SECONDS } else { REST_SECONDS };
+        let mut status = self.place.status();
+        match &outcome {
+            Ok(own) => {
+                let tags = tags_of(own);
+                connection.show(&tags);
+                status.tags = Some(tags);
+                status.last_heartbeat = Some(now.rfc3339());
+                (status.error_code, status.error_details, status.error_timestamp) = Default::default();
+            }
+            Err(failure) => {
+                status.error_code = failure.code.unwrap_or("AZCM0001").to_owned();
+                status.error_details.clone_from(&failure.message);
+                status.error_timestamp = now.rfc3339();
+            }
+        }
+        // Not after a `disconnect` that came in between.
+        if self.place.stamp().is_some() {
+            self.place.save_status(&status);
+        }
+        outcome.map(drop)
+    }
+
+    /// Facts that people may just have changed, if the site says so soon.
+    async fn freshen(&self) {
+        let attempt = async {
+            let mut next = self.next.lock().await;
+            let now = MachineClock.now().seconds();
+            // A clock that was put back must not keep us from asking.
+            if now < *next && *next - now <= REST_SECONDS {
+                return;
+            }
+            // Who gives up waiting leaves this behind: as after a failure, others do not wait at once again.
+            *next = now + REST_SECONDS;
+            if let Err(failure) = self.ask(&mut next).await {
+                tracing::warn!(cause = failure.message, "the site did not answer for this machine");
+            }
+        };
+        drop(tokio::time::timeout(PATIENCE, attempt).await);
+    }
+}
+
+impl Connection {
+    fn open(place: &Place, state: State) -> Result<Self, Failure> {
         let bad = |what: &str| Failure::failed(format!("the registration's {what} cannot be read"));
         let identity = Identity {
             client: state.client_id.parse().map_err(|_| bad("client id"))?,
@@ -34,47 +152,69 @@ impl Live {
             resource: state.resource_id.clone(),
             system_assigned: true,
         };
-        let client = site::client(state.ca.as_deref())?;
-        let facts = RwLock::new(Arc::new(describe(&state)));
-        Ok(Self { place, state: Mutex::new(state), facts, identity, client, issuer })
+        let issuer = SiteIssuer::new(&state, place.key()?, &Settings::load(place)?)?;
+        let heard = place.status().tags;
+        let facts = RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags))));
+        Ok(Self { state, identity, issuer, facts, token: Mutex::default() })
     }
 
-    /// Asks the site for this machine's own resource: its tags, and a sign of life.
-    pub async fn refresh(&self) -> Result<(), Failure> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let token = self.issuer.token(&state.audience).await.map_err(|e| Failure::failed(e.to_string()))?;
-        let url = format!("{}{}?api-version=2024-07-31-preview", state.site, state.resource_id);
-        let own = site::call(
-            &self.client,
-            "reading the machine's resource",
-            Method::GET,
-            &url,
-            Some(&token.access_token),
-            None,
-        );
-        let own = own.await?;
-        state.last_heartbeat = Some(MachineClock.now().rfc3339());
-        state.tags = tags_of(&own);
-        let facts = describe(&state);
+    async fn own_resource(&self) -> Result<Value, Failure> {
+        let token = self.own_token().await.map_err(|error| {
+            let kind =
+                if matches!(error, IssueError::Unreachable(_)) { Kind::Unreachable } else { Kind::Refused };
+            Failure::new(kind, error.to_string()).code("AZCM0041")
+        })?;
+        let url = format!("{}{}?api-version={API_VERSION}", self.state.site, self.state.resource_id);
+        let what = "reading the machine's resource";
+        let own = site::call(self.issuer.http(), what, Method::GET, &url, Some(&token), None).await;
+        own.inspect_err(|failure| {
+            if failure.kind == Kind::Refused {
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            }
+        })
+    }
+
+    /// For the resource manager; one request a day, not one a minute.
+    async fn own_token(&self) -> Result<String, IssueError> {
+        let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = MachineClock.now().seconds();
+        let good = |t: &Token| (now..now + 2 * 86_400).contains(&(t.expires_on - TOKEN_LEFT_SECONDS));
+        if let Some(token) = held.filter(good) {
+            return Ok(token.access_token);
+        }
+        let token = self.issuer.token(&self.state.audience).await?;
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        Ok(token.access_token)
+    }
+
+    fn show(&self, tags: &[(String, String)]) {
+        let facts = describe(&self.state, tags);
         let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
         if **known != facts {
             *known = Arc::new(facts);
         }
-        drop(known);
-        self.place.save(&state)?;
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-        Ok(())
     }
 }
 
 #[async_trait]
 impl MachineFacts for Live {
     async fn facts(&self) -> Option<Arc<Facts>> {
-        Some(Arc::clone(&self.facts.read().unwrap_or_else(PoisonError::into_inner)))
+        self.freshen().await;
+        Some(Arc::clone(&self.now()?.facts.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
     async fn identities(&self) -> Vec<Identity> {
-        vec![self.identity.clone()]
+        self.now().map(|c| c.identity.clone()).into_iter().collect()
+    }
+}
+
+#[async_trait]
+impl TokenIssuer for Live {
+    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+        match self.now().filter(|c| c.identity.client == identity.client) {
+            Some(connection) => connection.issuer.token(resource).await,
+            None => Err(IssueError::Revoked("this machine is not connected as that any more".to_owned())),
+        }
     }
 }
 
@@ -85,7 +225,7 @@ pub fn tags_of(resource: &Value) -> Vec<(String, String)> {
     pairs.map(|all| all.iter().filter_map(text).collect()).unwrap_or_default()
 }
 
-fn describe(state: &State) -> Facts {
+fn describe(state: &State, tags: &[(String, String)]) -> Facts {
     let (os_name, os_version) = host::operating_system();
     Facts {
         name: state.resource_name.clone(),
@@ -95,7 +235,7 @@ fn describe(state: &State) -> Facts {
         resource_id: state.resource_id.clone(),
         tenant_id: state.tenant_id.clone(),
         vm_id: state.vm_id.clone(),
-        tags: state.tags.clone(),
+        tags: tags.to_vec(),
         os_name,
         os_version,
         interfaces: host::interfaces(),

@@ -1,11 +1,19 @@
 //! `csagent`: the machine's side of a site. Called as `azcmagent` it takes the same verbs and flags.
 
+mod check;
 mod cli;
+mod config;
 mod connect;
+mod credential;
 mod disconnect;
 mod facts;
 mod failure;
+mod given;
 mod host;
+mod issuer;
+mod logs;
+mod ports;
+mod redact;
 mod run;
 mod show;
 mod site;
@@ -13,7 +21,7 @@ mod state;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     cli::{Cli, Verb},
@@ -21,11 +29,16 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let given = match given::with_file(std::env::args_os().collect()) {
+        Ok(given) => given,
+        Err(failure) => return failure.report(),
+    };
+    let parsed = Cli::command().bin_name(failure::program()).try_get_matches_from(given);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    cs_telemetry::start("warn");
+    cs_telemetry::start(if cli.common.verbose { "info" } else { "warn" });
     match carry_out(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -38,6 +51,9 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Disconnect(args) => runtime()?.block_on(disconnect::disconnect(args)),
         Verb::Run(args) => runtime()?.block_on(run::run(args)),
         Verb::Show(args) => show::show(&args),
+        Verb::Check(args) => runtime()?.block_on(check::check(&args)),
+        Verb::Config(args) => config::config(&args),
+        Verb::Logs(args) => logs::logs(&args),
         Verb::Version => {
             show::version();
             Ok(())

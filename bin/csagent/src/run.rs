@@ -2,13 +2,16 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::fs::PermissionsExt,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::{ffi::OsStrExt, net::SocketAddr as UnixAddress},
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use cs_broker::{Broker, ChallengeDesk, ChallengeDirectory};
+use cs_broker::{Broker, ChallengeDesk, ChallengeDirectory, TokenIssuer};
 use cs_metadata::{Metadata, Service};
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
 use cs_time::{Chance, Clock, MachineChance, MachineClock};
@@ -21,12 +24,12 @@ use crate::{
     cli::RunArgs,
     facts::Live,
     failure::{Attempt, Failure},
-    site::SiteIssuer,
+    ports,
     state::Place,
 };
 
 /// The one place SDKs accept challenges from.
-const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
+pub const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
 /// The machine's resource is read, and what is due renewed, this often: one wake-up a minute.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
@@ -35,16 +38,20 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).attempt("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).attempt("listening for signals")?;
+    harden();
     // The port first: whoever sits on it could make programs hand over a challenge (A27).
     let himds = bind_both(args.himds_port).await?;
+    let imds = match args.imds {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|e| taken(address, "--imds", &e))?),
+        None => None,
+    };
     let place = Place::new(&args.data.data);
-    let state = place.connected()?;
-    let issuer = Arc::new(SiteIssuer::new(&state, place.key()?)?);
+    let live = Arc::new(Live::new(place.clone())?);
     let challenges = challenge_directory(place.folder())?;
     let directory = ChallengeDirectory::open(&challenges).attempt("preparing challenges")?;
     let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
         (Arc::new(MachineClock), Arc::new(MachineChance));
-    let live = Arc::new(Live::new(place, state, Arc::clone(&issuer))?);
+    let issuer = Arc::clone(&live) as Arc<dyn TokenIssuer>;
     let parts = Arc::new(Metadata {
         broker: Arc::new(Broker::new(issuer, Arc::clone(&clock), Arc::clone(&chance))),
         desk: Arc::new(ChallengeDesk::new(directory, Arc::clone(&clock), Arc::clone(&chance))),
@@ -54,25 +61,31 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         app_service_header: None,
     });
     let shutdown = Shutdown::new();
-    let address = himds.first().and_then(|l| l.local_addr().ok());
+    let addresses = Addresses {
+        himds: himds.first().and_then(|l| l.local_addr().ok()),
+        imds: imds.as_ref().and_then(|l| l.local_addr().ok()),
+    };
     for listener in himds {
         let router = parts.router(Service::Himds);
         Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::metadata(), &shutdown);
     }
-    if let Some(imds) = args.imds {
-        let listener = TcpListener::bind(imds).await.attempt(format_args!("listening on {imds}"))?;
+    if let Some(listener) = imds {
         let router = parts.router(Service::Imds);
         Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::metadata(), &shutdown);
     }
+    let mut status = place.status();
+    status.himds = addresses.himds.map(|a| format!("http://{a}"));
+    place.save_status(&status);
     let work = [
         tokio::spawn(refresh(Arc::clone(&live), Arc::clone(&parts))),
         tokio::spawn(sweep(Arc::clone(&parts))),
     ];
-    announce(args.ready_file.as_deref(), address, &challenges)?;
+    announce(args.ready_file.as_deref(), &addresses, &challenges)?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    notify("STOPPING=1");
     if let Some(file) = &args.ready_file {
         drop(std::fs::remove_file(file));
     }
@@ -84,10 +97,33 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+struct Addresses {
+    himds: Option<SocketAddr>,
+    imds: Option<SocketAddr>,
+}
+
+/// Secrets end up in no core dump (E10), and as many descriptors as we may have are had (A24).
+fn harden() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let outcome = setrlimit(Resource::RLIMIT_CORE, 0, 0)
+        .and_then(|()| getrlimit(Resource::RLIMIT_NOFILE))
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "the process's limits could not be set");
+    }
+}
+
 async fn refresh(live: Arc<Live>, parts: Arc<Metadata>) {
+    let mut whose = live.client();
     loop {
         if let Err(failure) = live.refresh().await {
             tracing::warn!(cause = failure.message, "the site did not answer for this machine");
+        }
+        let now = live.client();
+        if now != whose {
+            // Nobody is given these any more; they need not lie about either.
+            parts.broker.forget_all();
+            whose = now;
         }
         parts.broker.renew_due().await;
         tokio::time::sleep(REFRESH_EVERY).await;
@@ -102,62 +138,82 @@ async fn sweep(parts: Arc<Metadata>) {
 }
 
 async fn bind_both(port: u16) -> Result<Vec<TcpListener>, Failure> {
-    let taken = |address: SocketAddr, error: &std::io::Error| {
-        let failure = Failure::failed(format!("listening on {address}: {error}"));
-        match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                failure.hint("another process has this port; it may be an impostor: find it with `ss -ltnp`")
-            }
-            _ => failure,
-        }
-    };
     let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let first = TcpListener::bind(v4).await.map_err(|e| taken(v4, &e))?;
+    let first = TcpListener::bind(v4).await.map_err(|e| taken(v4, "--himds-port", &e))?;
     let port = first.local_addr().map_or(port, |a| a.port());
     let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port);
     match TcpListener::bind(v6).await {
         Ok(second) => Ok(vec![first, second]),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => Ok(vec![first]),
-        Err(error) => Err(taken(v6, &error)),
+        Err(error) if is_without_ipv6(&error) => Ok(vec![first]),
+        Err(error) => Err(taken(v6, "--himds-port", &error)),
+    }
+}
+
+/// No such address, or no such family of addresses: the kernel was started without IPv6.
+fn is_without_ipv6(error: &std::io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == std::io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// A27: who has the port is named where we may know it.
+fn taken(address: SocketAddr, flag: &str, error: &std::io::Error) -> Failure {
+    let failure = Failure::failed(format!("listening on {address}: {error}"));
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => match ports::holder(address) {
+            Some(holder) => failure.hint(format!(
+                "{holder} has this port; unless you know it, it may be an impostor that collects challenges: end it"
+            )),
+            None => failure
+                .hint("another process has this port; it may be an impostor: find it as root with `ss -ltnp`"),
+        },
+        std::io::ErrorKind::PermissionDenied => {
+            failure.hint(format!("ports below 1024 need root: choose another with {flag}"))
+        }
+        _ => failure,
     }
 }
 
 /// The place SDKs accept where it can be made and written, else below the agent's data, which serves curl alone.
 fn challenge_directory(data: &Path) -> Result<PathBuf, Failure> {
     let official = PathBuf::from(CHALLENGES);
-    let usable = |path: &Path| {
-        let made = path.is_dir() || std::fs::create_dir_all(path).is_ok();
-        made && nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok()
-    };
-    if usable(&official) {
+    let usable = ChallengeDirectory::make(&official).is_ok()
+        && nix::unistd::access(&official, nix::unistd::AccessFlags::W_OK).is_ok();
+    if usable {
         return Ok(official);
     }
     let own = data.join("tokens");
-    std::fs::create_dir_all(&own).attempt(format_args!("making {}", own.display()))?;
-    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o750))
-        .attempt("setting the mode of the challenge directory")?;
+    tracing::warn!(
+        challenges = %own.display(),
+        "{CHALLENGES} cannot be written: SDKs look for challenges nowhere else, scripts with curl follow the header"
+    );
+    ChallengeDirectory::make(&own).attempt(format_args!("making {}", own.display()))?;
     Ok(own)
 }
 
-fn announce(file: Option<&Path>, address: Option<SocketAddr>, challenges: &Path) -> Result<(), Failure> {
-    if let (Some(file), Some(address)) = (file, address) {
+fn announce(file: Option<&Path>, addresses: &Addresses, challenges: &Path) -> Result<(), Failure> {
+    if let Some(file) = file {
+        let url = |address: Option<SocketAddr>| address.map(|a| format!("http://{a}"));
         let text = serde_json::json!({
-            "himds": format!("http://{address}"), "challenge_directory": challenges, "process_id": std::process::id()
+            "himds": url(addresses.himds), "imds": url(addresses.imds), "challenge_directory": challenges,
+            "process_id": std::process::id()
         });
         let temporary = file.with_extension("new");
         std::fs::write(&temporary, text.to_string()).attempt("writing the ready file")?;
         std::fs::rename(&temporary, file).attempt("writing the ready file")?;
     }
-    notify();
+    notify("READY=1");
     Ok(())
 }
 
-/// Tells the service manager that we are ready, where it asks to be told (`Type=notify`).
-fn notify() {
+/// Tells the service manager how we are, where it asks to be told (`Type=notify`).
+fn notify(state: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let told = std::os::unix::net::UnixDatagram::unbound()
-        .and_then(|s| s.send_to(b"READY=1", PathBuf::from(socket)));
+    let told = std::os::unix::net::UnixDatagram::unbound().and_then(|own| match socket.as_bytes() {
+        // A name in the kernel's own table, written with an at sign.
+        [b'@', name @ ..] => own.send_to_addr(state.as_bytes(), &UnixAddress::from_abstract_name(name)?),
+        _ => own.send_to(state.as_bytes(), &socket),
+    });
     if let Err(error) = told {
-        tracing::warn!(%error, "the service manager could not be told that the agent is ready");
+        tracing::warn!(%error, state, "the service manager could not be told");
     }
 }

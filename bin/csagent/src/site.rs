@@ -1,65 +1,86 @@
 //! The site over HTTPS.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use cs_broker::{Identity, IssueError, Token, TokenIssuer};
-use cs_ids::ClientId;
-use cs_jose::Signer;
-use cs_time::{Chance, Clock, MachineChance, MachineClock};
 use reqwest::{Method, StatusCode};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    failure::{Attempt, Failure, Kind},
-    state::State,
+    config::Settings,
+    failure::{Attempt, Failure, Kind, chain},
 };
 
 /// Nothing a machine waits for takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// An assertion is made for one request (sts.md 9); this is its life in seconds.
-const ASSERTION_SECONDS: i64 = 120;
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Answers are a few kilobytes; a list of subscriptions is the longest.
+const ANSWER_MAX_BYTES: usize = 1 << 20;
+/// Of the resource manager's machines.
+pub const API_VERSION: &str = "2024-07-31-preview";
 
 /// What a resource manager says of its cloud.
 pub struct Cloud {
+    pub name: String,
     pub authority: String,
     pub audience: String,
     pub site: String,
 }
 
-/// A client that trusts the system's roots and one CA more, and follows no redirects.
-pub fn client(ca: Option<&str>) -> Result<reqwest::Client, Failure> {
+/// A client that trusts the system's roots and one CA more, follows no redirects and takes the configured proxy.
+pub fn client(ca: Option<&str>, settings: &Settings) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .timeout(TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .https_only(true);
     if let Some(pem) = ca {
         let all = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).attempt("reading the CA file")?;
+        if all.is_empty() {
+            return Err(Failure::new(Kind::Usage, "the CA file holds no certificate").code("AZCM0023"));
+        }
         builder = builder.tls_certs_merge(all);
+    }
+    if settings.is_direct() {
+        builder = builder.no_proxy();
+    } else if let Some(url) = settings.proxy() {
+        let proxy = reqwest::Proxy::all(url).attempt("using proxy.url of the configuration")?;
+        let around = settings.proxy_bypass().join(",");
+        builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&around)));
     }
     builder.build().attempt("preparing the connection to the site")
 }
 
 /// C08: a site is asked over TLS or not at all.
 pub fn checked_address(site: &str) -> Result<String, Failure> {
-    let site = site.trim_end_matches('/');
-    if site.starts_with("https://") {
+    let site = site.trim().trim_end_matches('/');
+    let url = reqwest::Url::parse(site).ok();
+    let plain =
+        url.as_ref().is_some_and(|u| u.path() == "/" && u.query().is_none() && u.username().is_empty());
+    if url.as_ref().is_some_and(|u| u.scheme() == "https" && u.has_host()) && plain {
         return Ok(site.to_owned());
     }
-    Err(Failure::new(Kind::Usage, format!("--site {site}: a site is reached over https only")))
+    let failure = Failure::new(Kind::Usage, format!("--site {site}: a site is reached over https only"));
+    Err(failure.code("AZCM0023").hint("it looks like https://management.example.com, without a path"))
 }
 
-fn unreachable(what: &str, error: &reqwest::Error) -> Failure {
-    let mut text = format!("{what}: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
+pub fn unreachable(what: &str, error: &reqwest::Error) -> Failure {
+    Failure::new(Kind::Unreachable, format!("{what}: {}", chain(error)))
+        .code("AZCM0026")
+        .hint("look at the address, at --ca-file, at the clock and at the proxy's settings; `csagent check` tests them")
+}
+
+/// A reply's status and JSON (null where it is none).
+pub async fn read(what: &str, response: reqwest::Response) -> Result<(StatusCode, Value), Failure> {
+    let status = response.status();
+    let mut response = response;
+    let mut all = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|e| unreachable(what, &e))? {
+        all.extend_from_slice(&piece);
+        if all.len() > ANSWER_MAX_BYTES {
+            return Err(Failure::failed(format!("{what}: the answer is too long")));
+        }
     }
-    Failure::new(Kind::Unreachable, text)
-        .hint("look at the address, at --ca-file and at the proxy's settings")
+    Ok((status, serde_json::from_slice(&all).unwrap_or(Value::Null)))
 }
 
 /// Sends a request and reads its JSON; refusals are told in the site's words.
@@ -79,20 +100,28 @@ pub async fn call(
         request = request.json(body);
     }
     let response = request.send().await.map_err(|e| unreachable(what, &e))?;
-    let status = response.status();
-    let bytes = response.bytes().await.map_err(|e| unreachable(what, &e))?;
-    let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    let (status, value) = read(what, response).await?;
     if status.is_success() {
         return Ok(value);
     }
+    Err(refusal(what, status, &value))
+}
+
+fn refusal(what: &str, status: StatusCode, value: &Value) -> Failure {
     let said =
         value.pointer("/error/message").or_else(|| value.get("error_description")).and_then(Value::as_str);
-    let kind = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Refused,
+    let kind = match status.as_u16() {
+        401 | 403 => Kind::Refused,
+        // It may do better later, and it may have done what was asked.
+        408 | 429 | 500..=599 => Kind::Unreachable,
         _ => Kind::Failed,
     };
     let text = said.map_or_else(|| status.to_string(), |s| s.lines().next().unwrap_or_default().to_owned());
-    Err(Failure::new(kind, format!("{what}: {text}")))
+    let failure = Failure::new(kind, format!("{what}: {text}"));
+    match kind {
+        Kind::Unreachable => failure.code("AZCM0061"),
+        _ => failure,
+    }
 }
 
 /// What cloud a resource manager belongs to.
@@ -104,140 +133,19 @@ pub async fn discover(client: &reqwest::Client, site: &str) -> Result<Cloud, Fai
     };
     let missing =
         || Failure::failed(format!("{site} is not a resource manager: its endpoints cannot be read"));
-    Ok(Cloud {
+    let cloud = Cloud {
+        name: text("/name").unwrap_or_default(),
         authority: text("/authentication/loginEndpoint").ok_or_else(missing)?,
         audience: text("/authentication/audiences/0").ok_or_else(missing)?,
         site: text("/resourceManager").ok_or_else(missing)?,
-    })
-}
-
-/// A token by the onboarding credential.
-pub async fn sign_in(
-    client: &reqwest::Client,
-    cloud: &Cloud,
-    tenant: &str,
-    id: &str,
-    secret: &str,
-) -> Result<String, Failure> {
-    const WHAT: &str = "signing in with the service principal";
-    let url = format!("{}/{tenant}/oauth2/v2.0/token", cloud.authority);
-    let scope = format!("{}/.default", cloud.audience);
-    let form = [
-        ("grant_type", "client_credentials"),
-        ("client_id", id),
-        ("client_secret", secret),
-        ("scope", scope.as_str()),
-    ];
-    let response = client.post(&url).form(&form).send().await.map_err(|e| unreachable(WHAT, &e))?;
-    let reply: Value = response.json().await.map_err(|e| unreachable(WHAT, &e))?;
-    match reply.get("access_token").and_then(Value::as_str) {
-        Some(token) => Ok(token.to_owned()),
-        None => {
-            let said =
-                reply.get("error_description").and_then(Value::as_str).unwrap_or("the site gave no token");
-            Err(Failure::new(Kind::Refused, format!("{WHAT}: {said}")))
+    };
+    // C08: what the site names is asked over TLS as well.
+    for address in [&cloud.authority, &cloud.site] {
+        if !address.starts_with("https://") {
+            return Err(Failure::failed(format!("{site} names {address}, which is not reached over https")));
         }
     }
-}
-
-/// Signs assertions with the machine's key and asks the site for tokens.
-pub struct SiteIssuer {
-    client: reqwest::Client,
-    signer: Signer,
-    endpoint: String,
-    client_id: String,
-    /// The clock counter of assertions: no two are alike.
-    made: Mutex<u64>,
-}
-
-#[derive(Serialize)]
-struct Assertion<'a> {
-    aud: &'a str,
-    iss: &'a str,
-    sub: &'a str,
-    jti: String,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
-}
-
-impl SiteIssuer {
-    pub fn new(state: &State, key: cs_jose::MachineKey) -> Result<Self, Failure> {
-        Ok(Self {
-            client: client(state.ca.as_deref())?,
-            signer: Signer::machine(key),
-            endpoint: format!("{}/{}/oauth2/token", state.authority.trim_end_matches('/'), state.tenant_id),
-            client_id: state.client_id.clone(),
-            made: Mutex::new(0),
-        })
-    }
-
-    fn assertion(&self) -> Result<String, IssueError> {
-        let now = MachineClock.now().seconds();
-        let number = {
-            let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *made += 1;
-            *made
-        };
-        let claims = Assertion {
-            aud: &self.endpoint,
-            iss: &self.client_id,
-            sub: &self.client_id,
-            jti: format!("{}-{number}", MachineChance.uuid().simple()),
-            iat: now,
-            nbf: now - 60,
-            exp: now + ASSERTION_SECONDS,
-        };
-        self.signer
-            .sign(&claims)
-            .map_err(|e| IssueError::Unreachable(format!("signing with the machine's key: {e}")))
-    }
-
-    /// A token for a resource, straight from the site.
-    pub async fn token(&self, resource: &str) -> Result<Token, IssueError> {
-        let assertion = self.assertion()?;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", self.client_id.as_str()),
-            ("client_assertion_type", JWT_BEARER),
-            ("client_assertion", assertion.as_str()),
-            ("resource", resource),
-        ];
-        let away = |e: reqwest::Error| IssueError::Unreachable(e.to_string());
-        let response = self.client.post(&self.endpoint).form(&form).send().await.map_err(away)?;
-        let status = response.status();
-        let reply: Value =
-            serde_json::from_slice(&response.bytes().await.map_err(away)?).unwrap_or_else(|_| json!({}));
-        read_reply(status, &reply, &self.client_id)
-    }
-}
-
-fn read_reply(status: StatusCode, reply: &Value, client: &str) -> Result<Token, IssueError> {
-    let text = |name: &str| reply.get(name).and_then(Value::as_str);
-    if let (true, Some(access_token)) = (status.is_success(), text("access_token")) {
-        let number = |name: &str| text(name).and_then(|t| t.parse::<i64>().ok());
-        let client: Option<ClientId> = client.parse().ok();
-        if let (Some(expires_on), Some(client)) = (number("expires_on"), client) {
-            let not_before = number("not_before").unwrap_or(expires_on);
-            return Ok(Token { access_token: access_token.to_owned(), expires_on, not_before, client });
-        }
-        return Err(IssueError::Unreachable("the site's reply cannot be read".to_owned()));
-    }
-    let said = text("error_description").unwrap_or("the site gave no reason").to_owned();
-    let code = reply.pointer("/error_codes/0").and_then(Value::as_i64).unwrap_or_default();
-    match (status.as_u16(), code) {
-        // The directory does not know this machine any more, or its key: nothing cached may be handed out (C06).
-        (_, 700_016 | 7_000_112 | 700_027) => Err(IssueError::Revoked(said)),
-        (429 | 500..=599, _) => Err(IssueError::Unreachable(said)),
-        _ => Err(IssueError::Refused { code: code.to_string(), text: said }),
-    }
-}
-
-#[async_trait]
-impl TokenIssuer for SiteIssuer {
-    async fn issue(&self, _: &Identity, resource: &str) -> Result<Token, IssueError> {
-        self.token(resource).await
-    }
+    Ok(cloud)
 }
 
 #[cfg(test)]
@@ -246,16 +154,18 @@ mod tests {
 
     #[test]
     fn c08_a_plain_http_site_is_refused() {
-        assert_eq!(checked_address("http://management.s.example").unwrap_err().kind, Kind::Usage);
+        for bad in
+            ["http://management.s.example", "management.s.example", "https://", "ftp://a", "https://a/b?c"]
+        {
+            assert_eq!(checked_address(bad).unwrap_err().kind, Kind::Usage, "{bad}");
+        }
         assert_eq!(checked_address("https://management.s.example/").unwrap(), "https://management.s.example");
+        assert_eq!(checked_address("https://m.localhost:8443").unwrap(), "https://m.localhost:8443");
     }
 
     #[test]
-    fn c06_a_machine_the_site_no_longer_knows_is_revoked() {
-        let reply = json!({"error": "unauthorized_client", "error_codes": [700_016], "error_description": "AADSTS700016: gone"});
-        let read = read_reply(StatusCode::BAD_REQUEST, &reply, "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee");
-        assert!(matches!(read, Err(IssueError::Revoked(_))));
-        let busy = read_reply(StatusCode::SERVICE_UNAVAILABLE, &json!({}), "x");
-        assert!(matches!(busy, Err(IssueError::Unreachable(_))));
+    fn what_may_have_been_done_is_not_called_refused() {
+        let kind = |status| refusal("x", StatusCode::from_u16(status).unwrap(), &Value::Null).kind;
+        assert_eq!((kind(403), kind(409), kind(503)), (Kind::Refused, Kind::Failed, Kind::Unreachable));
     }
 }

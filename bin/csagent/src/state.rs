@@ -1,22 +1,29 @@
-//! What the agent keeps: its registration and its private key, each in a file of its own, mode 0600, written whole.
+//! What the agent keeps: its registration, its private key and a status, each in a file of its own, written whole.
+//!
+//! The registration holds no secret and everybody may read it, because everybody may `show`; the key is for its owner
+//! alone (A21). The modes do not depend on the umask. A key without a registration is that of a `connect` which was
+//! not finished: the site may know it already, so the next `connect` goes on with it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use cs_jose::{MachineKey, decode_any, encode_std};
-use serde::{Deserialize, Serialize};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::failure::{Attempt, Failure, Kind};
 
-const STATE: &str = "agentconfig.json";
+pub const STATE: &str = "agentconfig.json";
 const KEY: &str = "machine.key";
+pub const STATUS: &str = "status.json";
+const LOCK: &str = ".lock";
 const VERSION: u32 = 1;
 
-/// The registration of this machine.
+/// The registration of this machine. What later versions add has a default, so that older files stay good.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct State {
     pub version: u32,
@@ -28,6 +35,9 @@ pub struct State {
     pub authority: String,
     /// What the resource manager's tokens are for.
     pub audience: String,
+    /// The name the site gives its cloud.
+    #[serde(default)]
+    pub cloud: String,
     pub tenant_id: String,
     pub subscription_id: String,
     pub resource_group: String,
@@ -37,13 +47,32 @@ pub struct State {
     pub vm_id: String,
     pub principal_id: String,
     pub client_id: String,
-    /// As last heard from the site.
+    /// As they were when it was connected; see [`Status::tags`].
     pub tags: Vec<(String, String)>,
+    #[serde(default)]
+    pub correlation_id: String,
+}
+
+/// What the daemon last heard and met; lost without harm.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Status {
     pub last_heartbeat: Option<String>,
+    /// As last heard from the site.
+    pub tags: Option<Vec<(String, String)>>,
+    pub error_code: String,
+    pub error_details: String,
+    pub error_timestamp: String,
+    /// Where the daemon listens.
+    pub himds: Option<String>,
 }
 
 /// Where it lies.
+#[derive(Debug, Clone)]
 pub struct Place(PathBuf);
+
+/// Which registration a file holds: another file or another time means another registration.
+pub type Stamp = (u64, i64, i64);
 
 impl Place {
     pub fn new(data: &Path) -> Self {
@@ -53,16 +82,12 @@ impl Place {
     /// # Errors
     /// A [`Failure`] for a file that cannot be read; `None` while not connected.
     pub fn load(&self) -> Result<Option<State>, Failure> {
-        let path = self.0.join(STATE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::failed(format!("reading {}: {error}", path.display()))),
-        };
-        let state: State =
-            serde_json::from_slice(&text).attempt(format_args!("reading {}", path.display()))?;
+        let Some(state) = self.read::<State>(STATE)? else { return Ok(None) };
         if state.version > VERSION {
-            return Err(Failure::failed(format!("{} was written by a newer agent", path.display())));
+            return Err(Failure::failed(format!(
+                "{} was written by a newer agent",
+                self.at(STATE).display()
+            )));
         }
         Ok(Some(state))
     }
@@ -76,69 +101,186 @@ impl Place {
 
     pub fn save(&self, state: &State) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(state).attempt("writing the registration")?;
-        self.write(STATE, &text)
+        self.write(STATE, &text, 0o644)
+    }
+
+    /// Which registration there is now; costs one `stat`.
+    pub fn stamp(&self) -> Option<Stamp> {
+        fs::metadata(self.at(STATE)).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()))
     }
 
     pub fn save_key(&self, key: &MachineKey) -> Result<(), Failure> {
-        self.write(KEY, encode_std(key.pkcs8()).as_bytes())
+        self.write(KEY, encode_std(key.pkcs8()).as_bytes(), 0o600)
     }
 
     pub fn key(&self) -> Result<MachineKey, Failure> {
-        let path = self.0.join(KEY);
+        let path = self.at(KEY);
         let text = fs::read_to_string(&path).attempt(format_args!("reading {}", path.display()))?;
         let der = decode_any(text.trim()).unwrap_or_default();
         MachineKey::from_pkcs8(&der).attempt(format_args!("reading {}", path.display()))
     }
 
+    /// The key of a `connect` that was not finished.
+    pub fn unfinished_key(&self) -> Option<MachineKey> {
+        self.key().ok()
+    }
+
+    pub fn status(&self) -> Status {
+        self.read(STATUS).ok().flatten().unwrap_or_default()
+    }
+
+    pub fn save_status(&self, status: &Status) {
+        let text = serde_json::to_vec(status).unwrap_or_default();
+        if let Err(failure) = self.write(STATUS, &text, 0o644) {
+            tracing::warn!(cause = failure.message, "the status could not be written");
+        }
+    }
+
     pub fn forget(&self) -> Result<(), Failure> {
-        for name in [STATE, KEY] {
-            match fs::remove_file(self.0.join(name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Failure::failed(format!("removing {name}: {error}")));
-                }
-                _ => {}
-            }
+        for name in [STATE, KEY, STATUS] {
+            self.remove(name)?;
         }
         Ok(())
+    }
+
+    pub fn forget_key(&self) -> Result<(), Failure> {
+        self.remove(KEY)
     }
 
     pub fn folder(&self) -> &Path {
         &self.0
     }
 
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Only one command at a time changes what is kept here.
+    ///
+    /// # Errors
+    /// A [`Failure`] when another one does, or when nothing may be written here.
+    pub fn lock(&self) -> Result<Flock<File>, Failure> {
+        let opened = self.make_folder().and_then(|()| {
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.at(LOCK))
+        });
+        let file = opened.map_err(|error| not_writable(&self.0, &error))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            Failure::new(Kind::WrongState, format!("another command works on {}", self.0.display()))
+                .hint("wait for it to end")
+        })
+    }
+
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let path = self.at(name);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                let failure = Failure::failed(format!("reading {}: {error}", path.display()));
+                return Err(match error.kind() {
+                    ErrorKind::PermissionDenied => failure.code("AZCM0018").hint("run it as root"),
+                    _ => failure,
+                });
+            }
+        };
+        serde_json::from_slice(&text).map(Some).attempt(format_args!("reading {}", path.display()))
+    }
+
     /// A temporary name, synced, renamed, the folder synced: whole or not at all.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let path = self.0.join(name);
+    pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+        let path = self.at(name);
         let attempt = || -> std::io::Result<()> {
-            fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.0)?;
-            let temporary = self.0.join(format!(".{name}.{}", std::process::id()));
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
+            self.make_folder()?;
+            let temporary = self.at(&format!(".{name}.{}", std::process::id()));
+            // One of a process that had our number and was killed.
+            drop(fs::remove_file(&temporary));
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+            let written = (|| {
+                file.write_all(bytes)?;
+                file.set_permissions(Permissions::from_mode(mode))?;
+                file.sync_all()?;
+                fs::rename(&temporary, &path)
+            })();
+            written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
             File::open(&self.0)?.sync_all()
         };
-        attempt().attempt(format_args!("writing {}", path.display()))
+        attempt().map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => not_writable(&path, &error),
+            _ => Failure::failed(format!("writing {}: {error}", path.display())),
+        })
     }
+
+    fn remove(&self, name: &str) -> Result<(), Failure> {
+        let path = self.at(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(not_writable(&path, &error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Failure::failed(format!("removing {}: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Everybody may look into it, as into the original's: `show` needs no root.
+    fn make_folder(&self) -> std::io::Result<()> {
+        if self.0.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.0)?;
+        fs::set_permissions(&self.0, Permissions::from_mode(0o755))
+    }
+}
+
+fn not_writable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("writing {}: {error}", path.display()))
+        .code("AZCM0018")
+        .hint("run it as root, or name a directory of your own with --data DIR")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+
+    fn place() -> (tempfile::TempDir, Place) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(&dir.path().join("agent"));
+        (dir, place)
+    }
 
     #[test]
     fn a21_the_machines_key_is_its_owners_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(&dir.path().join("agent"));
+        let (_dir, place) = place();
         let key = MachineKey::generate().unwrap();
         place.save_key(&key).unwrap();
         assert_eq!(place.key().unwrap().public(), key.public());
-        let mode = fs::metadata(place.folder().join(KEY)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let mode = |name| fs::metadata(place.at(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(KEY), 0o600);
+        place.save_status(&Status::default());
+        assert_eq!(mode(STATUS), 0o644, "everybody may show");
         place.forget().unwrap();
         assert!(place.key().is_err() && place.load().unwrap().is_none());
+    }
+
+    #[test]
+    fn one_command_at_a_time() {
+        let (_dir, place) = place();
+        let held = place.lock().unwrap();
+        assert_eq!(place.lock().unwrap_err().kind, Kind::WrongState);
+        drop(held);
+        assert!(place.lock().is_ok());
+    }
+
+    #[test]
+    fn a_registration_of_the_first_version_keeps_the_identity() {
+        let (_dir, place) = place();
+        let old = r#"{"version":1,"site":"https://management.s","ca":null,"authority":"https://login.s","audience":"a",
+            "tenant_id":"t","subscription_id":"s","resource_group":"g","resource_name":"m","resource_id":"/m",
+            "location":"l","vm_id":"v","principal_id":"p","client_id":"c","tags":[["a","b"]],"last_heartbeat":"x"}"#;
+        place.write(STATE, old.as_bytes(), 0o600).unwrap();
+        let state = place.connected().unwrap();
+        assert_eq!((state.client_id.as_str(), state.cloud.as_str(), state.tags.len()), ("c", "", 1));
+        let newer = old.replace(r#""version":1"#, r#""version":2"#);
+        place.write(STATE, newer.as_bytes(), 0o600).unwrap();
+        assert!(place.connected().unwrap_err().message.contains("newer agent"));
     }
 }

@@ -107,6 +107,19 @@ impl Signer {
         Self::new(&Header { typ: "JWT", alg: "RS256", x5t: kid, kid }, SigningKey::Rsa(key))
     }
 
+    /// An application's with a certificate, for its assertions: the thumbprints name the certificate (sts.md 3.3).
+    pub fn certificate(key: RsaKey, sha1: &str, sha256: &str) -> Self {
+        #[derive(Serialize)]
+        struct Header<'k> {
+            typ: &'static str,
+            alg: &'static str,
+            x5t: &'k str,
+            #[serde(rename = "x5t#S256")]
+            x5t_s256: &'k str,
+        }
+        Self::new(&Header { typ: "JWT", alg: "RS256", x5t: sha1, x5t_s256: sha256 }, SigningKey::Rsa(key))
+    }
+
     /// A machine's, for its assertions: `kid` is the thumbprint of its public key.
     pub fn machine(key: MachineKey) -> Self {
         #[derive(Serialize)]

@@ -35,6 +35,14 @@ impl RsaKey {
         KeyPair::from_pkcs8(der).map(Self).map_err(|_| BadKey)
     }
 
+    /// The form of `BEGIN RSA PRIVATE KEY`.
+    ///
+    /// # Errors
+    /// [`BadKey`].
+    pub fn from_pkcs1(der: &[u8]) -> Result<Self, BadKey> {
+        KeyPair::from_der(der).map(Self).map_err(|_| BadKey)
+    }
+
     /// For keeping, sealed.
     ///
     /// # Errors

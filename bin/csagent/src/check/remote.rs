@@ -1,0 +1,143 @@
+//! The way to the site: names, connections, certificates, the clock.
+
+use std::{net::IpAddr, time::Duration};
+
+use cs_time::{Clock, MachineClock};
+use reqwest::Url;
+
+use super::{Found, Row, Way};
+use crate::{
+    config::Settings,
+    failure::{Failure, chain},
+    issuer::seconds_ahead,
+    site,
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The site refuses assertions that are further from its own time, in seconds.
+const SKEW_SECONDS: u64 = 300;
+
+pub(super) async fn rows(address: &str, ca: Option<&str>, settings: &Settings) -> Result<Vec<Row>, Failure> {
+    let client = site::client(ca, settings)?;
+    let mut rows =
+        vec![look(&client, &format!("{address}/metadata/endpoints?api-version=2022-09-01"), settings).await];
+    let mut clock = None;
+    if rows[0].0.found != Found::Bad {
+        clock = rows[0].1;
+        if let Ok(cloud) = site::discover(&client, address).await {
+            let discovery = format!("{}/common/.well-known/openid-configuration", cloud.authority);
+            rows.push(look(&client, &discovery, settings).await);
+        }
+    }
+    let mut rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
+    rows.extend(clock.map(clock_row));
+    Ok(rows)
+}
+
+fn clock_row(ahead: i64) -> Row {
+    match ahead {
+        0 => Row::new("clock", Found::Good, "this machine's time is the site's"),
+        _ => {
+            let far = ahead.unsigned_abs() >= SKEW_SECONDS;
+            let which = if ahead > 0 { "behind" } else { "ahead of" };
+            let detail = format!(
+                "this machine is {} s {which} the site: set its clock, or have it kept right by NTP",
+                ahead.unsigned_abs()
+            );
+            Row::new("clock", if far { Found::Bad } else { Found::Note }, detail)
+        }
+    }
+}
+
+/// What is at an address, and how far its clock is ahead of ours.
+async fn look(client: &reqwest::Client, url: &str, settings: &Settings) -> (Row, Option<i64>) {
+    let parsed = Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+    let port = parsed.as_ref().and_then(Url::port_or_known_default).unwrap_or(443);
+    let proxied = !settings.is_direct() && settings.proxy().is_some();
+    let mut way =
+        Way { reached: false, private: false, tls: "-", proxy: if proxied { "set" } else { "not set" } };
+    let what = format!("https://{host}:{port}");
+    let row = |found, way, detail: String| Row { what: what.clone(), found, way: Some(way), detail };
+    let bare = host.trim_matches(['[', ']']);
+    if !proxied {
+        match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((bare, port))).await {
+            Ok(Ok(found)) => way.private = found.map(|a| a.ip()).all(is_private),
+            Ok(Err(error)) => {
+                return (row(Found::Bad, way, format!("the name does not resolve: {error}")), None);
+            }
+            Err(_) => return (row(Found::Bad, way, "resolving the name takes too long".to_owned()), None),
+        }
+        match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((bare, port))).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return (row(Found::Bad, way, format!("no connection: {error}")), None),
+            Err(_) => return (row(Found::Bad, way, "nothing answers there (a firewall?)".to_owned()), None),
+        }
+    }
+    match client.get(url).timeout(PATIENCE).send().await {
+        Ok(response) => {
+            (way.reached, way.tls) = (true, "valid");
+            let ahead = seconds_ahead(response.headers(), MachineClock.now());
+            let status = response.status();
+            if status.is_success() {
+                return (row(Found::Good, way, "answers".to_owned()), ahead);
+            }
+            (
+                row(Found::Bad, way, format!("answers {status}: this is not the site, or it is not well")),
+                ahead,
+            )
+        }
+        Err(error) => {
+            let text = chain(&error);
+            let explained = explain(&text);
+            way.reached = explained.is_some();
+            way.tls = if explained.is_some() { "invalid" } else { "-" };
+            (row(Found::Bad, way, explained.map_or(text.clone(), |e| format!("{e} ({text})"))), None)
+        }
+    }
+}
+
+/// What is wrong with a certificate, in words that say what helps.
+fn explain(text: &str) -> Option<&'static str> {
+    let has = |part: &str| text.contains(part);
+    if has("UnknownIssuer") || has("self-signed") || has("SelfSigned") {
+        return Some(
+            "its certificate is signed by nobody we trust: name the site's CA with --ca-file, or something in between breaks TLS open",
+        );
+    }
+    if has("Expired") || has("expired") || has("NotValidYet") {
+        return Some("its certificate is not valid at this machine's time: look at the clock first");
+    }
+    if has("NotValidForName") || has("not valid for name") {
+        return Some(
+            "its certificate is for another name: the address is wrong, or something in between answers",
+        );
+    }
+    has("certificate").then_some("its certificate is refused")
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks() {
+        assert_eq!(clock_row(0).found, Found::Good);
+        assert_eq!((clock_row(120).found, clock_row(-3600).found), (Found::Note, Found::Bad));
+        assert!(clock_row(120).detail.contains("behind") && clock_row(-3600).detail.contains("ahead of"));
+    }
+
+    #[test]
+    fn certificates_are_explained() {
+        assert!(explain("invalid peer certificate: UnknownIssuer").unwrap().contains("--ca-file"));
+        assert!(explain("invalid peer certificate: certificate expired").unwrap().contains("clock"));
+        assert_eq!(explain("connection refused"), None);
+    }
+}

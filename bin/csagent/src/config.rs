@@ -1,0 +1,250 @@
+//! `csagent config`: settings of this machine, kept in `localconfig.json` (metadata.md 7.2).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{ConfigArgs, ConfigVerb},
+    failure::{Failure, Kind},
+    state::Place,
+};
+
+pub const FILE: &str = "localconfig.json";
+
+/// What a setting holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    Switch,
+    List,
+    OneOf(&'static [&'static str]),
+    Percent,
+}
+
+struct Known {
+    name: &'static str,
+    /// Shown behind the name, as the original does.
+    note: &'static str,
+    holds: Holds,
+    default: &'static str,
+    about: &'static str,
+}
+
+const fn known(name: &'static str, holds: Holds, default: &'static str, about: &'static str) -> Known {
+    Known { name, note: "", holds, default, about }
+}
+
+/// In the order they are listed. What this agent has no use for is kept for scripts that set it.
+const KNOWN: &[Known] = &[
+    Known {
+        name: "incomingconnections.enabled",
+        note: " (preview)",
+        holds: Holds::Switch,
+        default: "true",
+        about: "kept, not used",
+    },
+    Known {
+        name: "incomingconnections.ports",
+        note: " (preview)",
+        holds: Holds::List,
+        default: "",
+        about: "kept, not used",
+    },
+    Known {
+        name: "connection.type",
+        note: " (preview)",
+        holds: Holds::OneOf(&["default", "direct", "gateway"]),
+        default: "default",
+        about: "direct: no proxy is used, whatever the environment says",
+    },
+    known("proxy.url", Holds::Text, "", "the proxy on the way to the site"),
+    known("proxy.bypass", Holds::List, "", "hosts and domains reached without it"),
+    known("extensions.allowlist", Holds::List, "", "kept, not used"),
+    known("extensions.blocklist", Holds::List, "", "kept, not used"),
+    known("guestconfiguration.enabled", Holds::Switch, "true", "kept, not used"),
+    known("extensions.enabled", Holds::Switch, "true", "kept, not used"),
+    known("config.mode", Holds::OneOf(&["full", "monitor"]), "full", "kept, not used"),
+    known("guestconfiguration.agent.cpulimit", Holds::Percent, "5", "kept, not used"),
+    known("extensions.agent.cpulimit", Holds::Percent, "5", "kept, not used"),
+];
+
+/// The settings as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, Value>);
+
+impl Settings {
+    pub fn load(place: &Place) -> Result<Self, Failure> {
+        Ok(Self(place.read(FILE)?.unwrap_or_default()))
+    }
+
+    pub fn proxy(&self) -> Option<&str> {
+        self.0.get("proxy.url").and_then(Value::as_str).filter(|url| !url.is_empty())
+    }
+
+    pub fn proxy_bypass(&self) -> Vec<String> {
+        self.list("proxy.bypass")
+    }
+
+    /// Whether the environment's proxy is left alone too.
+    pub fn is_direct(&self) -> bool {
+        self.0.get("connection.type").and_then(Value::as_str) == Some("direct")
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let items = self.0.get(name).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    }
+
+    /// As it is shown.
+    fn shown(&self, known: &Known) -> String {
+        match (known.holds, self.0.get(known.name)) {
+            (Holds::List, _) => format!("[{}]", self.list(known.name).join(" ")),
+            (_, Some(Value::String(text))) => text.clone(),
+            (_, Some(value)) => value.to_string(),
+            (_, None) => known.default.to_owned(),
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the verb")]
+pub fn config(args: &ConfigArgs) -> Result<(), Failure> {
+    let place = Place::new(&args.data.data);
+    let mut settings = Settings::load(&place)?;
+    match &args.verb {
+        ConfigVerb::List { json: true } => {
+            let all: serde_json::Map<_, _> =
+                KNOWN.iter().map(|k| (k.name.to_owned(), json!(settings.shown(k)))).collect();
+            println!("{}", Value::Object(all));
+        }
+        ConfigVerb::List { json: false } => {
+            println!("Local Configuration Settings");
+            for known in KNOWN {
+                let label = format!("{}{}", known.name, known.note);
+                println!("  {label:<40}: {}", settings.shown(known));
+            }
+        }
+        ConfigVerb::Get { property } => println!("{}", settings.shown(find(property)?)),
+        ConfigVerb::Info { property } => {
+            let wanted = property.as_deref().map(find).transpose()?;
+            for known in KNOWN.iter().filter(|k| wanted.is_none_or(|w| w.name == k.name)) {
+                println!("{}: {}", known.name, known.about);
+            }
+        }
+        ConfigVerb::Set { property, value, add, remove } => {
+            let known = find(property)?;
+            let new = changed(&settings, known, value, *add, *remove)?;
+            settings.0.insert(known.name.to_owned(), new);
+            keep(&place, &settings)?;
+            println!("Config property {} set to value {}", known.name, settings.shown(known));
+        }
+        ConfigVerb::Clear { property } => {
+            let known = find(property)?;
+            settings.0.remove(known.name);
+            keep(&place, &settings)?;
+            println!("Config property {} cleared", known.name);
+        }
+    }
+    Ok(())
+}
+
+fn keep(place: &Place, settings: &Settings) -> Result<(), Failure> {
+    let _lock = place.lock()?;
+    let text = serde_json::to_vec_pretty(&settings.0).unwrap_or_default();
+    // A proxy's address may hold a password.
+    place.write(FILE, &text, 0o600)
+}
+
+fn find(name: &str) -> Result<&'static Known, Failure> {
+    KNOWN.iter().find(|k| k.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        Failure::new(Kind::Usage, format!("there is no property {name}"))
+            .code("AZCM0023")
+            .hint("`csagent config list` shows them")
+    })
+}
+
+fn changed(
+    settings: &Settings,
+    known: &Known,
+    value: &str,
+    add: bool,
+    remove: bool,
+) -> Result<Value, Failure> {
+    let bad = |what: &str| {
+        Err(Failure::new(Kind::Usage, format!("{}: '{value}' is not {what}", known.name)).code("AZCM0023"))
+    };
+    if (add || remove) && known.holds != Holds::List {
+        return Err(Failure::new(Kind::Usage, format!("{} is not a list", known.name)).code("AZCM0023"));
+    }
+    match known.holds {
+        Holds::Text if known.name == "proxy.url" && reqwest::Proxy::all(value).is_err() => {
+            bad("the address of a proxy")
+        }
+        Holds::Text => Ok(json!(value)),
+        Holds::Switch => match value.to_ascii_lowercase().as_str() {
+            on @ ("true" | "false") => Ok(json!(on == "true")),
+            _ => bad("true or false"),
+        },
+        Holds::OneOf(all) => match all.iter().find(|a| a.eq_ignore_ascii_case(value)) {
+            Some(one) => Ok(json!(one)),
+            None => bad(&format!("one of {}", all.join(", "))),
+        },
+        Holds::Percent => match value.parse::<u8>() {
+            Ok(number @ 1..=100) => Ok(json!(number.to_string())),
+            _ => bad("a number from 1 to 100"),
+        },
+        Holds::List => {
+            let given = value.trim_matches(['[', ']']).split([',', ' ']).map(str::trim);
+            let given: Vec<String> = given.filter(|g| !g.is_empty()).map(str::to_owned).collect();
+            let mut list = if add || remove { settings.list(known.name) } else { Vec::new() };
+            list.retain(|item| !given.contains(item));
+            if !remove {
+                list.extend(given);
+            }
+            Ok(json!(list))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: &mut Settings, name: &str, value: &str, add: bool, remove: bool) -> Result<(), Failure> {
+        let known = find(name)?;
+        let new = changed(settings, known, value, add, remove)?;
+        settings.0.insert(known.name.to_owned(), new);
+        Ok(())
+    }
+
+    #[test]
+    fn lists_grow_and_shrink() {
+        let mut settings = Settings::default();
+        set(&mut settings, "proxy.bypass", "a,b", false, false).unwrap();
+        set(&mut settings, "Proxy.Bypass", "c", true, false).unwrap();
+        set(&mut settings, "proxy.bypass", "a", false, true).unwrap();
+        assert_eq!(settings.proxy_bypass(), ["b", "c"]);
+        assert_eq!(settings.shown(find("proxy.bypass").unwrap()), "[b c]");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut settings = Settings::default();
+        for (name, value, add) in [
+            ("nothing", "x", false),
+            ("config.mode", "half", false),
+            ("extensions.enabled", "maybe", false),
+            ("guestconfiguration.agent.cpulimit", "0", false),
+            ("proxy.url", "::", false),
+            ("proxy.url", "http://p:1", true),
+        ] {
+            assert_eq!(
+                set(&mut settings, name, value, add, false).unwrap_err().kind,
+                Kind::Usage,
+                "{name} {value}"
+            );
+        }
+        set(&mut settings, "config.mode", "Monitor", false, false).unwrap();
+        assert_eq!(settings.shown(find("config.mode").unwrap()), "monitor");
+    }
+}

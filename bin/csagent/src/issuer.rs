@@ -1,0 +1,199 @@
+//! Tokens from the site, by assertions that the machine's key signs.
+//!
+//! The machine's clock may be wrong, and the site refuses assertions of another time. Its answers carry the right time
+//! (`Date`), so a refusal for the time is repeated once with that, and what is told to programs is said in the
+//! machine's own time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use cs_broker::{IssueError, Token};
+use cs_ids::ClientId;
+use cs_jose::Signer;
+use cs_time::{Chance, Clock, MachineChance, MachineClock, Timestamp};
+use reqwest::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    config::Settings,
+    failure::{Failure, chain},
+    site,
+    state::State,
+};
+
+/// An assertion is made for one request (sts.md 9); this is its life in seconds.
+const ASSERTION_SECONDS: i64 = 120;
+/// Clocks this near each other, in seconds, count as the same.
+const SAME_TIME_SECONDS: i64 = 60;
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// "Client assertion is not within its valid time range."
+const WRONG_TIME: i64 = 700_024;
+
+pub struct SiteIssuer {
+    client: reqwest::Client,
+    signer: Signer,
+    endpoint: String,
+    client_id: String,
+    /// What the site's clock is ahead of ours, in seconds; 0 while they are near.
+    ahead: AtomicI64,
+}
+
+#[derive(Serialize)]
+struct Assertion<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    sub: &'a str,
+    jti: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+impl SiteIssuer {
+    pub fn new(state: &State, key: cs_jose::MachineKey, settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self {
+            client: site::client(state.ca.as_deref(), settings)?,
+            signer: Signer::machine(key),
+            endpoint: format!("{}/{}/oauth2/token", state.authority.trim_end_matches('/'), state.tenant_id),
+            client_id: state.client_id.clone(),
+            ahead: AtomicI64::new(0),
+        })
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// A token for a resource, straight from the site.
+    pub async fn token(&self, resource: &str) -> Result<Token, IssueError> {
+        let (status, reply) = self.ask(resource).await?;
+        if error_code(&reply) == WRONG_TIME && self.ahead.load(Ordering::Relaxed) != 0 {
+            tracing::warn!(
+                ahead_seconds = self.ahead.load(Ordering::Relaxed),
+                "the machine's clock differs from the site's"
+            );
+            let (status, reply) = self.ask(resource).await?;
+            return self.read(status, &reply);
+        }
+        self.read(status, &reply)
+    }
+
+    async fn ask(&self, resource: &str) -> Result<(StatusCode, Value), IssueError> {
+        let assertion = self.assertion()?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", self.client_id.as_str()),
+            ("client_assertion_type", JWT_BEARER),
+            ("client_assertion", assertion.as_str()),
+            ("resource", resource),
+        ];
+        let away = |e: reqwest::Error| IssueError::Unreachable(chain(&e));
+        let response = self.client.post(&self.endpoint).form(&form).send().await.map_err(away)?;
+        if let Some(ahead) = seconds_ahead(response.headers(), MachineClock.now()) {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+        site::read("asking for a token", response).await.map_err(|f| IssueError::Unreachable(f.message))
+    }
+
+    fn assertion(&self) -> Result<String, IssueError> {
+        let now = MachineClock.now().seconds() + self.ahead.load(Ordering::Relaxed);
+        let claims = Assertion {
+            aud: &self.endpoint,
+            iss: &self.client_id,
+            sub: &self.client_id,
+            jti: MachineChance.uuid().simple().to_string(),
+            iat: now,
+            nbf: now - 60,
+            exp: now + ASSERTION_SECONDS,
+        };
+        self.signer
+            .sign(&claims)
+            .map_err(|e| IssueError::Unreachable(format!("signing with the machine's key: {e}")))
+    }
+
+    fn read(&self, status: StatusCode, reply: &Value) -> Result<Token, IssueError> {
+        read_reply(status, reply, &self.client_id, self.ahead.load(Ordering::Relaxed))
+    }
+}
+
+/// How far the clock that wrote an answer is ahead of ours; 0 when near, `None` when it says no time.
+pub fn seconds_ahead(headers: &reqwest::header::HeaderMap, now: Timestamp) -> Option<i64> {
+    let date = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    let ahead = Timestamp::parse_rfc1123(date)?.seconds() - now.seconds();
+    Some(if ahead.abs() < SAME_TIME_SECONDS { 0 } else { ahead })
+}
+
+fn error_code(reply: &Value) -> i64 {
+    reply.pointer("/error_codes/0").and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn read_reply(status: StatusCode, reply: &Value, client: &str, ahead: i64) -> Result<Token, IssueError> {
+    let text = |name: &str| reply.get(name).and_then(Value::as_str);
+    if let (true, Some(access_token)) = (status.is_success(), text("access_token")) {
+        // Strings at this endpoint, numbers at the other.
+        let number = |name: &str| {
+            let value = reply.get(name)?;
+            value.as_i64().or_else(|| value.as_str()?.parse().ok()).map(|n: i64| n - ahead)
+        };
+        let client: Option<ClientId> = client.parse().ok();
+        if let (Some(expires_on), Some(client)) = (number("expires_on"), client) {
+            let not_before = number("not_before").unwrap_or(expires_on);
+            return Ok(Token { access_token: access_token.to_owned(), expires_on, not_before, client });
+        }
+        return Err(IssueError::Unreachable("the site's reply cannot be read".to_owned()));
+    }
+    let Some(said) = text("error_description").map(str::to_owned) else {
+        // Not the site's words: something between us and it answers, or it is not well.
+        return Err(IssueError::Unreachable(format!("the answer is no token reply (status {status})")));
+    };
+    match (status.as_u16(), error_code(reply)) {
+        // The directory does not know this machine any more, or its key: nothing cached may be handed out (C06).
+        (_, 700_016 | 7_000_112 | 700_027) => Err(IssueError::Revoked(said)),
+        (429 | 500..=599, _) | (_, WRONG_TIME) => Err(IssueError::Unreachable(said)),
+        (_, code) => Err(IssueError::Refused { code: code.to_string(), text: said }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ME: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+
+    #[test]
+    fn c06_a_machine_the_site_no_longer_knows_is_revoked() {
+        let reply = json!({"error": "unauthorized_client", "error_codes": [700_016], "error_description": "AADSTS700016: gone"});
+        let read = read_reply(StatusCode::BAD_REQUEST, &reply, ME, 0);
+        assert!(matches!(read, Err(IssueError::Revoked(_))));
+        let busy = read_reply(StatusCode::SERVICE_UNAVAILABLE, &json!({}), "x", 0);
+        assert!(matches!(busy, Err(IssueError::Unreachable(_))));
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_no_refusal() {
+        for status in [200, 302, 403, 407] {
+            let read = read_reply(StatusCode::from_u16(status).unwrap(), &Value::Null, ME, 0);
+            assert!(matches!(read, Err(IssueError::Unreachable(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_in_the_machines_own_time() {
+        let reply = json!({"access_token": "t", "expires_on": "1800086400", "not_before": 1_800_000_000});
+        let token = read_reply(StatusCode::OK, &reply, ME, 3600).unwrap();
+        assert_eq!((token.expires_on, token.not_before), (1_800_082_800, 1_799_996_400));
+    }
+
+    #[test]
+    fn the_sites_clock_is_read_from_its_answers() {
+        let mut headers = reqwest::header::HeaderMap::new();
+        let now = Timestamp::from_seconds(1_800_000_000);
+        assert_eq!(seconds_ahead(&headers, now), None);
+        for (ahead, read) in [(30, 0), (-86_400, -86_400), (7200, 7200)] {
+            headers.insert("date", now.plus_seconds(ahead).rfc1123().parse().unwrap());
+            assert_eq!(seconds_ahead(&headers, now), Some(read));
+        }
+    }
+}
