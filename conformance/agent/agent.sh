@@ -22,25 +22,39 @@ expect "a wrong secret is refused" "$code" 5
 code=0; "$CSAGENT" connect --data "$data" --site http://management.countersign.localhost -g countersign -i x -p y 2>/dev/null || code=$?
 expect "c08: a plain site is refused" "$code" 2
 
-"$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -s "$sub" -g countersign -n m1 --tags "scenario=agent" \
-    -i "$id" --service-principal-secret-file "$secret"
+connect() {
+    "$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -s "$sub" -g countersign -n m1 --tags "scenario=agent" \
+        -i "$id" --service-principal-secret-file "$secret" "$@"
+}
+connect
 expect "shows that it is connected" "$("$CSAGENT" show --data "$data" -j status | jq -r .status)" Connected
-code=0; "$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -g countersign -i "$id" -p x 2>/dev/null || code=$?
-expect "connects once" "$code" 3
+code=0; connect 2>"$work/said" || code=$?
+expect "connects once" "$code $(grep -c AZCM0067 "$work/said")" "3 1"
 expect "keeps its key to itself" "$(stat -c %a "$data/machine.key")" 600
+vm=$("$CSAGENT" show --data "$data" -j vmId)
+# As if it had been killed between the site's answer and the registration: the same command finishes.
+rm "$data/agentconfig.json"
+connect
+expect "an unfinished connect is finished" "$("$CSAGENT" show --data "$data" -j vmId)" "$vm"
 
-"$CSAGENT" run --data "$data" --himds-port 0 --ready-file "$work/ready.json" &
-agent=$!
-tries=0
-until [ -f "$work/ready.json" ]; do tries=$((tries + 1)); [ "$tries" -lt 100 ] || fail "the agent is not ready"; sleep 0.1; done
-himds=$(jq -r .himds "$work/ready.json")
+serve() {
+    rm -f "$work/ready.json"
+    (ulimit -n 64; exec "$CSAGENT" run --data "$data" --himds-port "$1" --ready-file "$work/ready.json") &
+    agent=$!
+    tries=0
+    until [ -f "$work/ready.json" ]; do tries=$((tries + 1)); [ "$tries" -lt 100 ] || fail "the agent is not ready"; sleep 0.1; done
+    himds=$(jq -r .himds "$work/ready.json")
+}
+serve 0
 token() {
     file=$(curl -s -D - -o /dev/null -H Metadata:true "$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=$1" |
         grep Www-Authenticate | cut -d= -f2 | tr -d '[:cntrl:]')
     curl -s -H Metadata:true -H "Authorization: Basic $(cat "$file")" "$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=$1"
 }
+tags() { curl -s -H Metadata:true "$himds/metadata/instance?api-version=2020-06-01" | jq -r .compute.tags; }
+port=${himds##*:}
 expect "knows its name" "$(curl -s -H Metadata:true "$himds/metadata/instance/compute/name?api-version=2020-06-01&format=text")" m1
-expect "knows its tags" "$(curl -s -H Metadata:true "$himds/metadata/instance?api-version=2020-06-01" | jq -r .compute.tags)" scenario:agent
+expect "knows its tags" "$(tags)" scenario:agent
 arm=$(token https://management.azure.com | jq -r .access_token)
 oid=$(echo "$arm" | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | jq -r .oid || true)
 machine="${site}subscriptions/$sub/resourceGroups/countersign/providers/Microsoft.HybridCompute/machines/m1?api-version=2024-07-31-preview"
@@ -48,9 +62,58 @@ expect "a machine reads its own resource" "$(curl -s -H "Authorization: Bearer $
 other="${site}subscriptions/$sub/resourceGroups?api-version=2024-11-01"
 expect "and nothing else without a role" "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $arm" "$other")" 403
 
-"$CSAGENT" disconnect --data "$data" -i "$id" --service-principal-secret-file "$secret"
+operator=$(curl -s "$(ready .authority)$(ready .tenant_id)/oauth2/v2.0/token" -d grant_type=client_credentials -d "client_id=$id" \
+    --data-urlencode "client_secret=$(cat "$secret")" -d "scope=${site%/}/.default" | jq -r .access_token)
+curl -s -o /dev/null -X PATCH -H "Authorization: Bearer $operator" -H 'Content-Type: application/json' -d '{"tags":{"new":"tag"}}' "$machine"
+tries=0
+until [ "$(tags)" = new:tag ]; do tries=$((tries + 1)); [ "$tries" -lt 80 ] || fail "a new tag is not seen"; sleep 0.1; done
+echo "ok      a new tag is seen"
+
+code=0; "$CSAGENT" run --data "$data" --himds-port "$port" 2>"$work/said" || code=$?
+expect "a27: a taken port is an error that names its holder" "$code $(grep -c "process $agent (csagent)" "$work/said")" "1 1"
+code=0; "$CSAGENT" check --data "$data" --himds-port "$port" -j >"$work/check" 2>"$work/said" || code=$?
+expect "check finds nothing wrong" "$code $(jq -r 'map(select(.result == "bad")) | length' "$work/check")" "0 0"
+expect "check reaches the site" "$(jq -r '.[0] | "\(.reachable) \(.tls)"' "$work/check")" "true valid"
+code=0; "$CSAGENT" check --data "$data" --himds-port "$port" --site https://nowhere.invalid >/dev/null 2>&1 || code=$?
+expect "check tells a site that is not there" "$code" 4
+python3 - "$port" <<'END' || fail "a24: silent callers keep others out"
+import socket, sys
+silent = []
+for number in range(200):
+    one = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+    one.send(b"GET /metadata/instance HTTP/1.1\r\nX-A: " if number % 2 else b"")
+    silent.append(one)
+one = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+one.settimeout(5)
+one.send(b"GET /metadata/instance?api-version=2020-06-01 HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\nConnection: close\r\n\r\n")
+assert one.recv(100).startswith(b"HTTP/1.1 200"), "not served"
+END
+echo "ok      a24: with 64 descriptors and 200 silent callers another one is served"
+
+"$CSAGENT" logs --data "$data" -o "$work/logs.zip" 2>/dev/null
+expect "h04: the archive holds neither key nor secret" \
+    "$(grep -c -a -e "$(cat "$data/machine.key")" -e "$(cat "$secret")" "$work/logs.zip" || true)" 0
+ln -s "$CSAGENT" "$work/azcmagent"
+expect "answers to its other name" "$("$work/azcmagent" version | cut -d' ' -f1)" azcmagent
+expect "keeps settings" "$("$work/azcmagent" config set --data "$data" proxy.bypass a,b)" "Config property proxy.bypass set to value [a b]"
+
+curl -s -o /dev/null -X DELETE -H "Authorization: Bearer $operator" "$machine"
 expect "is gone at the site" "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $arm" "$machine")" 401
 expect "c06: a machine that was taken off gets no new token" "$(token https://vault.azure.net | jq -r .error)" unauthorized_client
+code=0; "$CSAGENT" disconnect --data "$data" 2>/dev/null || code=$?
+expect "nobody else disconnects" "$code" 5
+"$CSAGENT" disconnect --data "$data" -i "$id" --service-principal-secret-file "$secret"
+expect "a disconnected machine's agent says so" "$(curl -s -H Metadata:true \
+    "$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https://vault.azure.net" | jq -r .error)" invalid_request
+
+printf 'resource-group: countersign\nservice-principal-id: %s\nservice-principal-secret: "%s"\nresource-name: wrong\n' "$id" "$(cat "$secret")" >"$work/flags.yaml"
+"$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" --config "$work/flags.yaml" -n m2
+expect "connected anew, the running agent serves the new machine" "$(curl -s -H Metadata:true \
+    "$himds/metadata/instance/compute/name?api-version=2020-06-01&format=text")" m2
+expect "and its tokens" "$(token https://vault.azure.net | jq -r .token_type)" Bearer
 kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
 agent=''
+[ ! -e "$work/ready.json" ] || fail "the ready file is left"
+"$CSAGENT" disconnect --data "$data" -i "$id" -p - <"$secret"
+expect "forgets its key" "$(ls "$data"/machine.key 2>/dev/null || true)" ""
 echo "agent: every step as expected"

@@ -33,12 +33,16 @@ pub const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
 /// The machine's resource is read, and what is due renewed, this often: one wake-up a minute.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// HIMDS on two addresses, and IMDS.
+const LISTENERS_MAX: u64 = 3;
+/// Descriptors for everything but callers.
+const DESCRIPTORS_KEPT: u64 = 32;
 const DRAIN: Duration = Duration::from_secs(5);
 
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).attempt("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).attempt("listening for signals")?;
-    harden();
+    let limits = limits(harden());
     // The port first: whoever sits on it could make programs hand over a challenge (A27).
     let himds = bind_both(args.himds_port).await?;
     let imds = match args.imds {
@@ -67,11 +71,11 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     };
     for listener in himds {
         let router = parts.router(Service::Himds);
-        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::metadata(), &shutdown);
+        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, limits, &shutdown);
     }
     if let Some(listener) = imds {
         let router = parts.router(Service::Imds);
-        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::metadata(), &shutdown);
+        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, limits, &shutdown);
     }
     let mut status = place.status();
     status.himds = addresses.himds.map(|a| format!("http://{a}"));
@@ -102,15 +106,24 @@ struct Addresses {
     imds: Option<SocketAddr>,
 }
 
-/// Secrets end up in no core dump (E10), and as many descriptors as we may have are had (A24).
-fn harden() {
+/// Secrets end up in no core dump (E10), and as many descriptors as we may have are had. Answers how many that is.
+fn harden() -> u64 {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let outcome = setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .and_then(|()| getrlimit(Resource::RLIMIT_NOFILE))
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
-    if let Err(error) = outcome {
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    outcome.unwrap_or_else(|error| {
         tracing::warn!(%error, "the process's limits could not be set");
-    }
+        getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(now, _)| now)
+    })
+}
+
+/// A24: connections leave room for files and for the way to the site, however few descriptors there are.
+fn limits(descriptors: u64) -> Limits {
+    let limits = Limits::metadata();
+    let for_each = descriptors.saturating_sub(DESCRIPTORS_KEPT) / LISTENERS_MAX;
+    let connections = usize::try_from(for_each).unwrap_or(usize::MAX).clamp(4, limits.connections);
+    Limits { connections, ..limits }
 }
 
 async fn refresh(live: Arc<Live>, parts: Arc<Metadata>) {

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
+    time::Instant,
 };
 
 use self::crowd::{Crowd, Place};
@@ -58,6 +59,8 @@ pub enum Listener {
 
 /// When the process is out of file descriptors, accepting is tried again after this pause.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Of failures to accept, one line of log in this time.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 /// A TLS handshake must be done within this time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,7 @@ impl Listener {
         let until = shutdown.clone();
         shutdown.spawn(async move {
             let crowd = Crowd::new(limits.connections);
+            let mut complained = None;
             loop {
                 let accepted = tokio::select! {
                     () = until.begun() => return,
@@ -82,11 +86,16 @@ impl Listener {
                             .spawn(converse(connection, peer, protocol, router, limits, place, until));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        if is_out_of_descriptors(&error) {
-                            crowd.make_room();
+                        if complained.is_none_or(|at: Instant| at.elapsed() >= COMPLAIN_EVERY) {
+                            tracing::warn!(%error, "a connection could not be accepted");
+                            complained = Some(Instant::now());
                         }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        if is_out_of_descriptors(&error) && crowd.make_room() {
+                            // The connection that was ended gives its descriptor back when its task runs.
+                            tokio::task::yield_now().await;
+                        } else {
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                        }
                     }
                 }
             }

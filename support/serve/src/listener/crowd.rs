@@ -58,22 +58,21 @@ impl Crowd {
 }
 
 impl Crowd {
-    /// Ends the longest idle connection although there are places left: something else has run out.
-    pub(super) fn make_room(&self) {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner).show_out();
+    /// Ends the longest idle connection although there are places left: something else has run out. `false` when there
+    /// was none.
+    pub(super) fn make_room(&self) -> bool {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).show_out()
     }
 }
 
 impl Inside {
-    fn show_out(&mut self) {
+    fn show_out(&mut self) -> bool {
         // With every connection at work the oldest goes: it has had its time.
         let idle =
             self.members.iter().find(|(_, m)| m.requests.load(Ordering::Relaxed) == 0).map(|(n, _)| *n);
-        if let Some(number) = idle.or_else(|| self.members.keys().next().copied()) {
-            if let Some(member) = self.members.remove(&number) {
-                member.out.cancel();
-            }
-        }
+        let member =
+            idle.or_else(|| self.members.keys().next().copied()).and_then(|n| self.members.remove(&n));
+        member.map(|m| m.out.cancel()).is_some()
     }
 }
 
@@ -114,7 +113,6 @@ mod tests {
         drop(busy);
         let _fourth = crowd.enter();
         assert!(first.out.is_cancelled());
-        crowd.make_room();
-        assert!(third.out.is_cancelled());
+        assert!(crowd.make_room() && third.out.is_cancelled());
     }
 }
