@@ -69,6 +69,11 @@ impl Scope {
         key_contains(&self.key, &below.key)
     }
 
+    /// The one management group of a tenant, named like it: above all its subscriptions (arm.md 4.14).
+    pub fn management_root(tenant: crate::TenantId) -> Self {
+        Self::root().child("providers", "Microsoft.Management").child("managementGroups", &tenant.to_string())
+    }
+
     /// The scope one segment pair further down, e.g. `child("secrets", "scenario")`.
     #[must_use]
     pub fn child(&self, kind: &str, name: &str) -> Self {

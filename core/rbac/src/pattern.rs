@@ -1,6 +1,6 @@
 //! Patterns of operation names, as role definitions write them (rbac.md 2).
 
-/// The text is no pattern: parts of letters, digits, `.`, `-`, `*` (after the first also `$` and `_`), joined by
+/// The text is no pattern: parts (none of them dots alone) of letters, digits, `.`, `-`, `*` (after the first also `$` and `_`), joined by
 /// single slashes, at most [`PATTERN_MAX_BYTES`] long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an operation name or pattern")]
@@ -56,7 +56,9 @@ impl Pattern {
 
 fn part_is_fine((index, part): (usize, &str)) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'*' | b'-');
-    !part.is_empty() && part.bytes().all(|b| plain(b) || index > 0 && matches!(b, b'$' | b'_'))
+    // Dots alone are how paths step aside; no operation is called so (D04).
+    let named = part.bytes().any(|b| b != b'.');
+    named && part.bytes().all(|b| plain(b) || index > 0 && matches!(b, b'$' | b'_'))
 }
 
 fn shape_of(text: &str) -> Shape {
@@ -155,7 +157,22 @@ mod tests {
 
     #[test]
     fn odd_text_is_no_pattern() {
-        for bad in ["", "/", "a//b", "/a", "a/", "a b", "a?b", "_a", "a/b%2F", "ä", &"a".repeat(513)] {
+        for bad in [
+            "",
+            "/",
+            "..",
+            "*/read/../write",
+            "a/./b",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "a?b",
+            "_a",
+            "a/b%2F",
+            "ä",
+            &"a".repeat(513),
+        ] {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
         }
         for good in ["*", "Microsoft.X/a-b/$c_d/action", "*/read", "a*b"] {

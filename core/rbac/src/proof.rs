@@ -9,7 +9,7 @@ use crate::{AssignmentId, ObjectKind};
 /// Proof that somebody was allowed one action at one scope.
 ///
 /// Calls that touch rows ask for it, so a forgotten check does not compile. It comes from `decide`,
-/// `decide_policy`, `decide_own_machine`, or, for the product's own work, from [`Allowed::by_the_site`].
+/// `decide_policy`, `decide_own_machine`, `decide_directory`, or, for the product's own work, from [`Allowed::by_the_site`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Allowed {
@@ -70,6 +70,10 @@ pub enum Reason {
     OwnMachine(ObjectId),
     /// Whoever holds a storage account's key, by itself or by what was signed with it.
     AccountKey { key: &'static str, by: &'static str },
+    /// An administrator of the directory.
+    DirectoryAdministrator(ObjectId),
+    /// An owner of the directory object.
+    DirectoryOwner(ObjectId),
     /// The product itself.
     Site(&'static str),
 }
@@ -86,6 +90,8 @@ impl fmt::Display for Reason {
             }
             Self::OwnMachine(object) => write!(f, "own resource of machine {object}"),
             Self::AccountKey { key, by } => write!(f, "{key} of the account, by {by}"),
+            Self::DirectoryAdministrator(object) => write!(f, "administrator of the directory {object}"),
+            Self::DirectoryOwner(object) => write!(f, "owner of the object {object}"),
             Self::Site(reason) => write!(f, "the site: {reason}"),
         }
     }
@@ -114,4 +120,6 @@ pub enum WhyDenied {
     NoAccessPolicy,
     #[error("the resource belongs to another machine")]
     NotOwnMachine,
+    #[error("neither an administrator of the directory nor an owner of the object")]
+    NotOfTheDirectory,
 }

@@ -5,4 +5,6 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_secrets.sql"),
     include_str!("../migrations/0003_blobs.sql"),
     include_str!("../migrations/0004_block_checksums.sql"),
+    include_str!("../migrations/0005_directory.sql"),
+    include_str!("../migrations/0006_rules.sql"),
 ];

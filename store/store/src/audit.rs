@@ -86,6 +86,12 @@ impl AuditRecord {
 pub struct AuditQuery {
     pub correlation: Option<CorrelationId>,
     pub caller: Option<ObjectId>,
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Whose scope, folded, begins with this text.
+    pub below: Option<String>,
+    /// Only what is no plain read.
+    pub changes: bool,
     /// At most this many.
     pub limit: u32,
 }

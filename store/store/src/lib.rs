@@ -12,7 +12,9 @@ mod audit;
 mod blobs;
 mod directory;
 mod error;
+mod objects;
 mod resources;
+mod rules;
 mod secrets;
 mod site;
 
@@ -24,10 +26,15 @@ pub use blobs::{
 };
 pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
-pub use resources::{
-    Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite, Resources,
-    Subscription, TagUse,
+pub use objects::{
+    Application, Details, DirectoryObjects, FederatedCredential, FederatedCredentials, LinkKind, Membership,
+    NameIs, PrincipalChange,
 };
+pub use resources::{
+    AttachedIdentity, Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite,
+    Resources, Subscription, TagUse, attached_identities,
+};
+pub use rules::{AccessRules, DenyRow, Lock, LockLevel, Locks, RoleRow, RuleChanges};
 pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};
 pub use site::{Planting, SigningKeyRow, Site, Tenant};
 

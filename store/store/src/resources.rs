@@ -40,6 +40,28 @@ pub struct Resource {
     pub generation: i64,
 }
 
+/// A user-assigned identity that a machine may act as; ids as text, as they stand in the row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedIdentity {
+    pub resource: String,
+    pub client: String,
+    pub object: String,
+}
+
+/// What is attached to a resource, from the `identity` member of its row.
+pub fn attached_identities(resource: &Resource) -> Vec<AttachedIdentity> {
+    let map = resource.extra.get("identity").and_then(|i| i.get("userAssignedIdentities"));
+    let one = |(id, ids): (&String, &Value)| {
+        let text = |name: &str| ids.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(AttachedIdentity {
+            resource: id.clone(),
+            client: text("clientId")?,
+            object: text("principalId")?,
+        })
+    };
+    map.and_then(Value::as_object).map(|map| map.iter().filter_map(one).collect()).unwrap_or_default()
+}
+
 /// What a write expects to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use cs_ids::TenantId;
 use cs_time::Timestamp;
 
-use crate::{Assignment, AuditRecord, Credential, Principal, Resource, StoreError, Subscription};
+use crate::{
+    Application, Assignment, AuditRecord, Credential, Principal, Resource, StoreError, Subscription,
+};
 
 /// A tenant and its wrapped key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Planting {
     pub subscription: Subscription,
     pub group: Resource,
     pub operator: Principal,
+    /// The application the operator acts for.
+    pub registration: Application,
     pub credential: Credential,
     pub assignment: Assignment,
     /// Name and value of the setting that says that it is done.

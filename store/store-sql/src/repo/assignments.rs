@@ -222,7 +222,7 @@ pub(super) async fn put(c: &mut Conn<'_>, a: &Assignment) -> Result<(Assignment,
 
 /// The scope one segment pair up, by text: `/subscriptions/s/resourcegroups/g` → `/subscriptions/s` → `/`.
 /// Segments in between that are no scope hold no assignments, so every cut is tried.
-fn parent_key(key: &str) -> Option<String> {
+pub(super) fn parent_key(key: &str) -> Option<String> {
     if key == "/" {
         return None;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_ids::TenantId;
 use cs_store::{AuditLog, AuditOutcome, AuditQuery, AuditRecord, StoreError};
+use cs_time::Timestamp;
 
 use crate::{Conn, Row, SqlStore, values};
 
@@ -66,11 +67,18 @@ impl AuditLog for SqlStore {
                 c.rows(
                     "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because FROM audit
                      WHERE tenant = $1 AND ($2 = '' OR correlation = $2) AND ($3 = '' OR caller = $3)
-                     ORDER BY seq DESC LIMIT $4",
+                       AND time >= $4 AND time <= $5 AND ($6 = '' OR LOWER(scope) LIKE $6)
+                       AND ($7 = 0 OR action NOT LIKE '%/read')
+                     ORDER BY seq DESC LIMIT $8",
                     &values![
                         tenant,
                         query.correlation.map(|x| x.to_string()).unwrap_or_default(),
                         query.caller.map(|x| x.to_string()).unwrap_or_default(),
+                        query.from.map_or(i64::MIN, Timestamp::micros),
+                        query.until.map_or(i64::MAX, Timestamp::micros),
+                        // A superset where the text holds wildcards: whoever asks looks again.
+                        query.below.as_ref().map(|b| format!("{b}%")).unwrap_or_default(),
+                        query.changes,
                         query.limit
                     ],
                 )

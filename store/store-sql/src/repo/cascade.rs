@@ -14,6 +14,7 @@ const BELOW: &[&str] = &[
     "UPDATE objects SET given_up = 0 WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
     "DELETE FROM secret_versions WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
     "DELETE FROM secrets WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
+    "DELETE FROM locks WHERE tenant = $1 AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
     "DELETE FROM resource_tags WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",
     "DELETE FROM host_names WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",
     "DELETE FROM resources WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",
@@ -37,6 +38,12 @@ pub(super) async fn remove(c: &mut Conn<'_>, tenant: TenantId, key: &str) -> Res
     let revision = revision::raise(c, tenant).await?;
     c.run(
         "UPDATE assignments SET deleted = 1, revision = $5 WHERE tenant = $1 AND deleted = 0
+           AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
+        &values![tenant, key, &from, &to, revision],
+    )
+    .await?;
+    c.run(
+        "UPDATE deny_assignments SET deleted = 1, revision = $5 WHERE tenant = $1 AND deleted = 0
            AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
         &values![tenant, key, &from, &to, revision],
     )

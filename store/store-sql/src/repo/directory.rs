@@ -11,6 +11,7 @@ use cs_store::{
 use super::{audit, revision};
 use crate::{Conn, Row, SqlStore, values};
 
+/// The columns [`read`] reads.
 macro_rules! select_principals {
     ($rest:literal) => {
         concat!(
@@ -21,7 +22,9 @@ macro_rules! select_principals {
     };
 }
 
-fn read(row: &Row) -> Result<Principal, StoreError> {
+pub(super) use select_principals;
+
+pub(super) fn read(row: &Row) -> Result<Principal, StoreError> {
     Ok(Principal {
         tenant: row.id(0)?,
         object: row.id(1)?,
@@ -46,8 +49,8 @@ pub(super) async fn insert(
     let revision = revision::raise(c, p.tenant).await?;
     c.run(
         "INSERT INTO principals (tenant, object, kind, client, display_name, enabled, resource, resource_key,
-           directory_admin, created, deleted, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11)",
+           directory_admin, created, deleted, revision, name_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)",
         &values![
             p.tenant,
             p.object,
@@ -59,7 +62,8 @@ pub(super) async fn insert(
             p.resource.as_ref().map(|r| r.to_ascii_lowercase()),
             p.directory_admin,
             p.created,
-            revision
+            revision,
+            p.display_name.to_lowercase()
         ],
     )
     .await?;
@@ -79,8 +83,8 @@ async fn insert_credential(c: &mut Conn<'_>, k: &Credential) -> Result<(), Store
     .map(drop)
 }
 
-/// Buries a principal in the running transaction: tombstone, no credentials, no assignments. The client id stays
-/// taken by the tombstone, so a re-created principal inherits nothing (D05).
+/// Buries a principal in the running transaction: tombstone, no assignments, no memberships, and no credentials unless
+/// an application holds them. One that is created again is another object and inherits nothing (D05).
 pub(super) async fn bury(c: &mut Conn<'_>, tenant: TenantId, object: ObjectId) -> Result<bool, StoreError> {
     let found = c
         .row(
@@ -96,7 +100,25 @@ pub(super) async fn bury(c: &mut Conn<'_>, tenant: TenantId, object: ObjectId) -
         &values![tenant, object, revision],
     )
     .await?;
-    c.run("DELETE FROM credentials WHERE tenant = $1 AND client = $2", &values![tenant, client]).await?;
+    c.run(
+        "DELETE FROM credentials WHERE tenant = $1 AND client = $2 AND NOT EXISTS
+           (SELECT 1 FROM applications a WHERE a.tenant = $1 AND a.client = $2)",
+        &values![tenant, client],
+    )
+    .await?;
+    c.run(
+        "DELETE FROM federated_credentials WHERE tenant = $1 AND client = $2 AND NOT EXISTS
+           (SELECT 1 FROM applications a WHERE a.tenant = $1 AND a.client = $2)",
+        &values![tenant, client],
+    )
+    .await?;
+    c.run("DELETE FROM principal_details WHERE tenant = $1 AND object = $2", &values![tenant, object])
+        .await?;
+    c.run(
+        "UPDATE links SET deleted = 1, revision = $3 WHERE tenant = $1 AND deleted = 0 AND (holder = $2 OR who = $2)",
+        &values![tenant, object, revision],
+    )
+    .await?;
     c.run(
         "UPDATE assignments SET deleted = 1, revision = $3 WHERE tenant = $1 AND principal = $2 AND deleted = 0",
         &values![tenant, object, revision],

@@ -1,13 +1,19 @@
 //! One file per kind of thing; each trait method is one transaction.
 
+mod applications;
 mod assignments;
 mod audit;
 mod blobs;
 mod cascade;
 mod directory;
+mod federated;
+mod links;
+mod locks;
+mod objects;
 mod planting;
 mod resources;
 mod revision;
+mod rules;
 mod secrets;
 mod site;
 mod tags;

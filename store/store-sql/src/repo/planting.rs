@@ -2,7 +2,7 @@
 
 use cs_store::{Expect, Planting, ResourceWrite, StoreError, Tenant};
 
-use super::{assignments, audit, directory, resources};
+use super::{applications, assignments, audit, directory, resources};
 use crate::{Conn, values};
 
 /// The setting goes first: of two replicas that start at once, the second stops there.
@@ -13,6 +13,7 @@ pub(super) async fn plant(c: &mut Conn<'_>, p: &Planting) -> Result<(), StoreErr
     let group = p.group.clone();
     let write = ResourceWrite { resource: group, expect: Expect::Absent, host: None, principal: None };
     resources::put(c, &write).await?;
+    applications::insert(c, &p.registration).await?;
     directory::insert(c, &p.operator, std::slice::from_ref(&p.credential)).await?;
     assignments::put(c, &p.assignment).await?;
     for record in &p.audit {

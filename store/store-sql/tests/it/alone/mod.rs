@@ -37,7 +37,7 @@ macro_rules! on_both_engines {
 on_both_engines! {
     directory:
         ids_are_taken_once
-        d05_a_removed_principals_client_id_stays_taken
+        d05_a_principal_made_again_inherits_nothing
         ;
     assignments:
         what_is_the_same_or_contradicts_is_refused

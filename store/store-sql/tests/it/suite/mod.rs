@@ -3,6 +3,8 @@
 pub mod assignments;
 pub mod blobs;
 pub mod directory;
+pub mod objects;
 pub mod resources;
+pub mod rules;
 pub mod secrets;
 pub mod site;

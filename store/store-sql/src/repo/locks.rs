@@ -1,0 +1,115 @@
+//! Locks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cs_ids::{Scope, TenantId};
+use cs_store::{AuditRecord, Lock, LockLevel, Locks, StoreError};
+
+use super::{
+    assignments::{below_range, parent_key},
+    audit,
+};
+use crate::{Row, SqlStore, values};
+
+macro_rules! select_locks {
+    ($rest:literal) => {
+        concat!("SELECT tenant, scope, name, level, notes, owners FROM locks ", $rest)
+    };
+}
+
+/// A listing never grows past this.
+const LIST_MAX: i64 = 10_000;
+
+fn read(row: &Row) -> Result<Lock, StoreError> {
+    Ok(Lock {
+        tenant: row.id(0)?,
+        scope: row.scope(1)?,
+        name: row.string(2)?,
+        level: row.word(3, LockLevel::parse)?,
+        notes: row.optional(4, Row::string)?,
+        owners: row.json(5)?,
+    })
+}
+
+#[async_trait]
+impl Locks for SqlStore {
+    async fn locks(&self, tenant: TenantId, scope: Scope, below: bool) -> Result<Vec<Lock>, StoreError> {
+        self.read("reading locks", move |mut c| {
+            let scope = scope.clone();
+            Box::pin(async move {
+                let mut found = Vec::new();
+                let mut at = Some(scope.key().to_owned());
+                while let Some(key) = at {
+                    let sql =
+                        select_locks!("WHERE tenant = $1 AND scope_key = $2 ORDER BY name_key LIMIT $3");
+                    found.extend(c.rows(sql, &values![tenant, &key, LIST_MAX]).await?);
+                    at = parent_key(&key);
+                }
+                if below {
+                    let (from, to) = below_range(scope.key());
+                    let sql = select_locks!(
+                        "WHERE tenant = $1 AND scope_key >= $2 AND scope_key < $3
+                         ORDER BY scope_key, name_key LIMIT $4"
+                    );
+                    found.extend(c.rows(sql, &values![tenant, from, to, LIST_MAX]).await?);
+                }
+                found.iter().map(read).collect()
+            })
+        })
+        .await
+    }
+
+    async fn put_lock(&self, lock: Lock, record: AuditRecord) -> Result<bool, StoreError> {
+        let all = Arc::new((lock, record));
+        self.write("writing a lock", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let lock = &all.0;
+                let key = lock.name.to_lowercase();
+                let sql = "SELECT name FROM locks WHERE tenant = $1 AND scope_key = $2 AND name_key = $3";
+                let known = c.row(sql, &values![lock.tenant, lock.scope.key(), &key]).await?;
+                c.run(
+                    "INSERT INTO locks (tenant, scope_key, name_key, scope, name, level, notes, owners)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                     ON CONFLICT (tenant, scope_key, name_key) DO UPDATE SET level = excluded.level,
+                       notes = excluded.notes, owners = excluded.owners",
+                    &values![
+                        lock.tenant,
+                        lock.scope.key(),
+                        key,
+                        lock.scope.as_str(),
+                        &lock.name,
+                        lock.level.as_str(),
+                        lock.notes.clone(),
+                        lock.owners.to_string()
+                    ],
+                )
+                .await?;
+                audit::append(&mut c, &all.1).await?;
+                Ok(known.is_none())
+            })
+        })
+        .await
+    }
+
+    async fn remove_lock(
+        &self,
+        tenant: TenantId,
+        scope: Scope,
+        name: String,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((scope, name, record));
+        self.write("removing a lock", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let sql = "DELETE FROM locks WHERE tenant = $1 AND scope_key = $2 AND name_key = $3";
+                let touched = c.run(sql, &values![tenant, all.0.key(), all.1.to_lowercase()]).await?;
+                audit::append(&mut c, &all.2).await?;
+                Ok(touched > 0)
+            })
+        })
+        .await
+    }
+}
