@@ -6,6 +6,7 @@
 //! the algorithm is the key's, never the header's.
 
 mod base64s;
+mod federation;
 mod json;
 mod jwk;
 mod jws;
@@ -13,6 +14,7 @@ mod private;
 mod public;
 
 pub use base64s::{decode_any, decode_url, encode_std, encode_url};
+pub use federation::{BadFederation, Federation};
 pub use json::{NumericDate, strict_object};
 pub use jwk::Jwk;
 pub use jws::{BadJws, Jws, JwsHeader, Signer};

@@ -1,126 +1,196 @@
-//! Applications and their secrets.
+//! Registered applications.
 
-use cs_ids::{ClientId, ObjectId, TenantId};
+use cs_ids::{ClientId, ObjectId};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, Principal, PrincipalKind};
+use cs_store::{Application, AuditRecord, StoreError};
+use serde_json::{Map, Value};
 
-use crate::{
-    DirectoryError, NewSecret, Principals,
-    secret::{self, SECRET_DAYS_MAX},
-};
+use crate::{DirectoryError, Principals, Target};
 
 /// Longer names are refused, as Azure does.
-const DISPLAY_NAME_MAX_CHARS: usize = 120;
+const NAME_MAX_CHARS: usize = 120;
+const URI_MAX_CHARS: usize = 255;
+const URIS_MAX: usize = 50;
+/// What of an object means nothing here is kept up to this size, in bytes.
+pub(crate) const DETAILS_MAX_BYTES: usize = 32 * 1024;
 
-/// An application to create.
-#[derive(Debug, Clone)]
+/// An application to register.
+#[derive(Debug, Clone, Default)]
 pub struct NewApplication {
     pub display_name: String,
-    /// May write to the directory.
-    pub directory_admin: bool,
-    /// Life of its first secret in days.
-    pub secret_days: u32,
+    pub uris: Vec<String>,
+    /// Members kept as they are.
+    pub details: Map<String, Value>,
+}
+
+/// What to change of one; `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct ApplicationChange {
+    pub display_name: Option<String>,
+    pub uris: Option<Vec<String>>,
+    /// Laid over what is kept, member by member; `null` takes one away.
+    pub details: Map<String, Value>,
 }
 
 impl Principals {
-    /// Creates an application of the operation's tenant with its service principal and a first secret.
+    /// Registers an application; its creator becomes its owner. Nothing acts for it until it has a service principal.
     ///
     /// # Errors
-    /// [`DirectoryError::Invalid`] for an empty or long name or a secret that lives too long.
+    /// [`DirectoryError::Invalid`], [`DirectoryError::Taken`] for a URI of another application.
     pub async fn create_application(
         &self,
         op: &Operation,
         allowed: &Allowed,
         new: NewApplication,
-    ) -> Result<(Principal, NewSecret), DirectoryError> {
-        let name = new.display_name.trim();
-        if name.is_empty() || name.chars().count() > DISPLAY_NAME_MAX_CHARS {
-            return Err(DirectoryError::Invalid("a display name has 1 to 120 characters"));
-        }
-        check_days(new.secret_days)?;
-        let client = ClientId::new(self.chance.uuid());
-        let principal = Principal {
+    ) -> Result<Application, DirectoryError> {
+        let application = Application {
             tenant: op.caller.tenant,
             object: ObjectId::new(self.chance.uuid()),
-            kind: PrincipalKind::Application,
-            client: Some(client),
-            display_name: name.to_owned(),
-            enabled: true,
-            resource: None,
-            directory_admin: new.directory_admin,
+            client: ClientId::new(self.chance.uuid()),
+            display_name: name(&new.display_name)?,
+            uris: uris(new.uris)?,
+            details: Value::Object(bounded(new.details)?),
             created: op.started,
-            deleted: false,
-            revision: 0,
         };
-        let owner = (op.caller.tenant, client);
-        let (secret, row) = secret::issue(&*self.chance, owner, op.started, new.secret_days);
-        self.rows.add_principal(principal.clone(), vec![row], AuditRecord::done(op, allowed)).await?;
-        Ok((principal, secret))
+        let (owner, record) = (Some(op.caller.object), AuditRecord::done(op, allowed));
+        self.objects.add_application(application.clone(), owner, record).await.map_err(taken)?;
+        Ok(application)
     }
 
-    /// Adds a secret to an application.
+    /// One by its own object id.
     ///
     /// # Errors
-    /// [`DirectoryError::NoSuchPrincipal`], [`DirectoryError::NoSecrets`] for a managed identity (it has no
-    /// password, that is its point), [`DirectoryError::Invalid`] for a secret that lives too long.
-    pub async fn add_secret(
+    /// [`DirectoryError::NoObject`].
+    pub async fn application(&self, op: &Operation, object: ObjectId) -> Result<Application, DirectoryError> {
+        let found = self.objects.application(op.caller.tenant, object).await?;
+        found.ok_or_else(|| DirectoryError::NoObject(object.to_string()))
+    }
+
+    pub async fn application_of_client(
+        &self,
+        op: &Operation,
+        client: ClientId,
+    ) -> Result<Option<Application>, DirectoryError> {
+        Ok(self.objects.application_of_client(op.caller.tenant, client).await?)
+    }
+
+    /// Whose owners may change an application and what acts for it: its own and its service principal's.
+    pub async fn owned_through(
+        &self,
+        op: &Operation,
+        client: Option<ClientId>,
+        object: ObjectId,
+    ) -> Result<Vec<ObjectId>, DirectoryError> {
+        let mut all = vec![object];
+        if let Some(client) = client {
+            let application = self.application_of_client(op, client).await?;
+            let acting = self.by_client(op.caller.tenant, client).await?;
+            all.extend(application.map(|a| a.object).into_iter().chain(acting.map(|p| p.object)));
+        }
+        all.dedup();
+        Ok(all)
+    }
+
+    /// # Errors
+    /// As [`Principals::create_application`], and [`DirectoryError::NoObject`].
+    pub async fn change_application(
         &self,
         op: &Operation,
         allowed: &Allowed,
         object: ObjectId,
-        days: u32,
-    ) -> Result<NewSecret, DirectoryError> {
-        check_days(days)?;
-        let found = self.by_object(op.caller.tenant, object).await?.ok_or(DirectoryError::NoSuchPrincipal)?;
-        let client = match (found.kind, found.client) {
-            (PrincipalKind::Application, Some(client)) => client,
-            _ => return Err(DirectoryError::NoSecrets),
-        };
-        let (secret, row) = secret::issue(&*self.chance, (found.tenant, client), op.started, days);
-        self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?;
-        Ok(secret)
-    }
-
-    /// Switches a principal off or on; tokens it has are refused from then on.
-    ///
-    /// # Errors
-    /// [`DirectoryError::NoSuchPrincipal`].
-    pub async fn set_enabled(
-        &self,
-        op: &Operation,
-        allowed: &Allowed,
-        object: ObjectId,
-        enabled: bool,
+        change: ApplicationChange,
     ) -> Result<(), DirectoryError> {
-        let tenant = op.caller.tenant;
-        self.by_object(tenant, object).await?.ok_or(DirectoryError::NoSuchPrincipal)?;
-        Ok(self.rows.set_enabled(tenant, object, enabled, AuditRecord::done(op, allowed)).await?)
+        let mut application = self.application(op, object).await?;
+        if let Some(new) = change.display_name {
+            application.display_name = name(&new)?;
+        }
+        if let Some(new) = change.uris {
+            application.uris = uris(new)?;
+        }
+        let old = application.details.as_object().cloned().unwrap_or_default();
+        application.details = Value::Object(bounded(laid_over(old, change.details))?);
+        let record = AuditRecord::done(op, allowed);
+        self.objects.change_application(application, record).await.map_err(taken)
     }
 
-    /// Removes a principal with its credentials and role assignments. `false` when it was not there.
-    ///
-    /// # Errors
-    /// [`DirectoryError::Invalid`] for a machine's identity, which goes with its machine.
-    pub async fn remove(
+    /// Removes an application and all that acts for it. `false` when it was not there.
+    pub async fn remove_application(
         &self,
         op: &Operation,
         allowed: &Allowed,
         object: ObjectId,
     ) -> Result<bool, DirectoryError> {
-        let tenant: TenantId = op.caller.tenant;
-        match self.by_object(tenant, object).await? {
-            None => Ok(false),
-            Some(p) if p.resource.is_some() => {
-                Err(DirectoryError::Invalid("a managed identity goes with its resource"))
-            }
-            Some(_) => Ok(self.rows.remove_principal(tenant, object, AuditRecord::done(op, allowed)).await?),
-        }
+        let record = AuditRecord::done(op, allowed);
+        Ok(self.objects.remove_application(op.caller.tenant, object, record).await?)
+    }
+
+    /// Where a permission to change an application is asked for.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoObject`], [`DirectoryError::Denied`].
+    pub async fn permit_application(
+        &self,
+        op: &Operation,
+        action: &'static str,
+        object: ObjectId,
+    ) -> Result<(Application, Allowed), DirectoryError> {
+        let application = self.application(op, object).await?;
+        let objects = self.owned_through(op, Some(application.client), object).await?;
+        let target = Target { collection: "applications", objects: &objects };
+        Ok((application, self.permit(op, action, target).await?))
     }
 }
 
-fn check_days(days: u32) -> Result<(), DirectoryError> {
-    if (1..=SECRET_DAYS_MAX).contains(&days) {
-        return Ok(());
+/// A display name without blanks around it.
+pub(crate) fn name(text: &str) -> Result<String, DirectoryError> {
+    let text = text.trim();
+    let fits = (1..=NAME_MAX_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits {
+        return Ok(text.to_owned());
     }
-    Err(DirectoryError::Invalid("a secret lives 1 to 730 days"))
+    Err(DirectoryError::invalid(
+        "'displayName' must have 1 to 120 characters, none of them a control character",
+    ))
+}
+
+fn uris(all: Vec<String>) -> Result<Vec<String>, DirectoryError> {
+    let fits = |u: &String| {
+        (1..=URI_MAX_CHARS).contains(&u.chars().count())
+            && u.contains(':')
+            && !u.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    if all.len() > URIS_MAX || !all.iter().all(fits) {
+        return Err(DirectoryError::invalid(
+            "'identifierUris' must be URIs of up to 255 characters, at most 50",
+        ));
+    }
+    Ok(all)
+}
+
+/// Members that are kept without being understood.
+pub(crate) fn bounded(details: Map<String, Value>) -> Result<Map<String, Value>, DirectoryError> {
+    let length = serde_json::to_vec(&details).map_or(usize::MAX, |text| text.len());
+    if length > DETAILS_MAX_BYTES {
+        return Err(DirectoryError::invalid("the object is too large"));
+    }
+    Ok(details)
+}
+
+pub(crate) fn laid_over(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in over {
+        if value.is_null() {
+            under.shift_remove(&name);
+        } else {
+            under.insert(name, value);
+        }
+    }
+    under
+}
+
+fn taken(error: StoreError) -> DirectoryError {
+    match error {
+        StoreError::Exists(_) => DirectoryError::Taken("identifierUris"),
+        StoreError::Missing(what) => DirectoryError::NoObject(what),
+        other => DirectoryError::Store(other),
+    }
 }

@@ -1,24 +1,41 @@
-//! Finding principals.
+//! Finding principals and applications.
 
 use cs_ids::{ClientId, ObjectId, TenantId};
-use cs_store::{Principal, PrincipalKind};
+use cs_rbac::Operation;
+use cs_store::{Application, NameIs, Principal, PrincipalKind};
 
 use crate::{DirectoryError, Principals};
 
-/// Rows read at a time when a listing goes through a directory.
-const PAGE: u32 = 1000;
-
-/// What to look for.
+/// What to look for. Names are found without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Find {
     All,
-    /// One of the `servicePrincipalNames`: for us that is the client id (never the object id, arm.md 5.1).
+    /// One of the `servicePrincipalNames`: the client id or a URI of the application (never the object id, arm.md 5.1).
     Name(String),
+    Uri(String),
     Object(ObjectId),
     Client(ClientId),
-    /// Without regard to case.
+    /// A user's principal name.
+    Handle(String),
     DisplayName(String),
     DisplayNameStartsWith(String),
+}
+
+impl Find {
+    fn name(&self) -> NameIs {
+        match self {
+            Self::DisplayName(name) => NameIs::Equal(name.to_lowercase()),
+            Self::DisplayNameStartsWith(start) => NameIs::StartsWith(start.to_lowercase()),
+            _ => NameIs::Anything,
+        }
+    }
+}
+
+/// Which part of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    pub after: Option<ObjectId>,
+    pub limit: u32,
 }
 
 impl Principals {
@@ -51,56 +68,54 @@ impl Principals {
         Ok(found)
     }
 
-    /// Principals of some kinds that fit, at most `limit`. Ids are looked up; names are read through, which costs as
-    /// much as the directory is large and is asked by people only.
+    /// A page of the principals of some kinds that fit. Everything but `All` is looked up.
     pub async fn find(
         &self,
-        tenant: TenantId,
+        op: &Operation,
         kinds: &[PrincipalKind],
         what: &Find,
-        limit: usize,
+        page: Page,
     ) -> Result<Vec<Principal>, DirectoryError> {
+        let tenant = op.caller.tenant;
         let one = match what {
             Find::Object(object) => self.by_object(tenant, *object).await?,
             Find::Client(client) => self.by_client(tenant, *client).await?,
-            Find::Name(name) => match name.parse() {
+            Find::Handle(name) => self.user_named(op, name).await?,
+            Find::Name(name) | Find::Uri(name) => match name.parse() {
                 Ok(client) => self.by_client(tenant, client).await?,
-                Err(_) => None,
+                Err(_) => match self.objects.application_of_uri(tenant, name.clone()).await? {
+                    Some(application) => self.by_client(tenant, application.client).await?,
+                    None => None,
+                },
             },
-            Find::All => return self.read_through(tenant, kinds, limit, |_| true).await,
-            Find::DisplayName(name) => {
-                let name = name.to_lowercase();
-                let same = |p: &Principal| p.display_name.to_lowercase() == name;
-                return self.read_through(tenant, kinds, limit, same).await;
-            }
-            Find::DisplayNameStartsWith(start) => {
-                let start = start.to_lowercase();
-                let starts = |p: &Principal| p.display_name.to_lowercase().starts_with(&start);
-                return self.read_through(tenant, kinds, limit, starts).await;
+            Find::All | Find::DisplayName(_) | Find::DisplayNameStartsWith(_) => {
+                let (kinds, name) = (kinds.to_vec(), what.name());
+                return Ok(self
+                    .objects
+                    .principals_named(tenant, kinds, name, page.after, page.limit)
+                    .await?);
             }
         };
         Ok(one.into_iter().filter(|p| kinds.contains(&p.kind)).collect())
     }
 
-    async fn read_through(
+    /// A page of the applications that fit.
+    pub async fn find_applications(
         &self,
-        tenant: TenantId,
-        kinds: &[PrincipalKind],
-        limit: usize,
-        fits: impl Fn(&Principal) -> bool + Send + Sync,
-    ) -> Result<Vec<Principal>, DirectoryError> {
-        let mut found = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.rows.principals(tenant, after, PAGE).await?;
-            let Some(last) = page.last().map(|p| p.object) else { return Ok(found) };
-            after = Some(last);
-            for principal in page.into_iter().filter(|p| kinds.contains(&p.kind) && fits(p)) {
-                if found.len() == limit {
-                    return Ok(found);
-                }
-                found.push(principal);
+        op: &Operation,
+        what: &Find,
+        page: Page,
+    ) -> Result<Vec<Application>, DirectoryError> {
+        let tenant = op.caller.tenant;
+        let one = match what {
+            Find::Object(object) => self.objects.application(tenant, *object).await?,
+            Find::Client(client) => self.objects.application_of_client(tenant, *client).await?,
+            Find::Name(uri) | Find::Uri(uri) => self.objects.application_of_uri(tenant, uri.clone()).await?,
+            Find::Handle(_) => None,
+            Find::All | Find::DisplayName(_) | Find::DisplayNameStartsWith(_) => {
+                return Ok(self.objects.applications(tenant, what.name(), page.after, page.limit).await?);
             }
-        }
+        };
+        Ok(one.into_iter().collect())
     }
 }

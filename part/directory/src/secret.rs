@@ -7,6 +7,8 @@ use cs_ids::{ClientId, TenantId};
 use cs_store::{Credential, CredentialKind};
 use cs_time::{Chance, Timestamp};
 
+use crate::Label;
+
 /// Entropy of a secret. At 256 bits one fast hash is as good as a slow one.
 const SECRET_BYTES: usize = 32;
 
@@ -47,30 +49,37 @@ pub struct NewSecret {
     /// `keyId`: names the secret without telling it.
     pub id: String,
     pub secret: ClientSecret,
+    /// Its first characters, by which people tell their secrets apart.
+    pub hint: String,
+    pub name: String,
+    pub begins: Timestamp,
     pub expires: Timestamp,
 }
+
+/// Characters of a secret that are shown again. Of 256 bits these are twelve.
+const HINT_CHARS: usize = 3;
 
 /// A new secret of a client and the row that remembers it.
 pub(crate) fn issue(
     chance: &dyn Chance,
     (tenant, client): (TenantId, ClientId),
-    now: Timestamp,
-    days: u32,
+    (begins, expires): (Timestamp, Timestamp),
+    name: &str,
 ) -> (NewSecret, Credential) {
     let secret = ClientSecret::draw(chance);
     let id = chance.uuid().to_string();
-    let expires = now.plus_seconds(i64::from(days) * 86_400);
+    let hint: String = secret.expose().chars().take(HINT_CHARS).collect();
     let row = Credential {
         tenant,
         client,
         id: id.clone(),
         kind: CredentialKind::Secret,
-        lookup: String::new(),
+        lookup: Label::text(&hint, name),
         material: secret.digest(),
-        not_before: now,
+        not_before: begins,
         expires,
     };
-    (NewSecret { id, secret, expires }, row)
+    (NewSecret { id, secret, hint, name: name.to_owned(), begins, expires }, row)
 }
 
 #[cfg(test)]

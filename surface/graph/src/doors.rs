@@ -1,55 +1,56 @@
-//! Every route of the directory.
+//! The tables of all types, and finding the door of a request.
 
-use cs_serve::{Door, Needs};
+use cs_serve::{Door, Doors, Found, Needs, Params, Paths, Query};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    Me,
-    ServicePrincipals,
-    ServicePrincipal,
-    Applications,
-    Application,
-    Users,
-    Groups,
-    GetByIds,
-}
+use crate::{call::Handler, failure::Failure, types};
 
-impl Op {
-    pub(crate) fn collection(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Groups => "groups",
-            Self::Applications | Self::Application => "applications",
-            Self::GetByIds | Self::Me => "directoryObjects",
-            Self::ServicePrincipals | Self::ServicePrincipal => "servicePrincipals",
-        }
-    }
-}
+/// What a row runs.
+pub struct Op(pub(crate) Handler);
 
 const READ: Needs = Needs::Token("any principal of a tenant may read its directory (arm.md 5.3)");
+const WRITE: Needs =
+    Needs::Token("administrators of the directory and owners of the object: the handler asks");
 
-const fn get(path: &'static str, op: Op) -> Door<Op> {
-    Door { method: "GET", path, query: "", needs: READ, op }
+/// A row that reads.
+pub(crate) const fn read(method: &'static str, path: &'static str, run: Handler) -> Door<Op> {
+    Door { method, path, query: "", needs: READ, op: Op(run) }
 }
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    get("/v1.0/me", Op::Me),
-    get("/v1.0/servicePrincipals", Op::ServicePrincipals),
-    get("/v1.0/servicePrincipals/{id}", Op::ServicePrincipal),
-    get("/v1.0/applications", Op::Applications),
-    get("/v1.0/applications/{id}", Op::Application),
-    get("/v1.0/users", Op::Users),
-    get("/v1.0/groups", Op::Groups),
-    Door {
-        method: "POST",
-        path: "/v1.0/directoryObjects/getByIds",
-        query: "",
-        needs: READ,
-        op: Op::GetByIds,
-    },
+/// A row that changes something.
+pub(crate) const fn write(method: &'static str, path: &'static str, run: Handler) -> Door<Op> {
+    Door { method, path, query: "", needs: WRITE, op: Op(run) }
+}
+
+const ALL: &[&[Door<Op>]] = &[
+    types::me::DOORS,
+    types::applications::DOORS,
+    types::service_principals::DOORS,
+    types::users::DOORS,
+    types::groups::DOORS,
+    types::objects::DOORS,
 ];
 
-/// The table, for the tests that knock on every door.
-pub fn doors() -> &'static [Door<Op>] {
-    DOORS
+/// Every row: method, path, and whether it changes something, for the tests that knock on each.
+pub fn doors() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    ALL.iter().flat_map(|table| table.iter()).map(|d| (d.method, d.path, d.needs == WRITE))
+}
+
+pub(crate) struct Tables(Vec<Doors<Op>>);
+
+impl Tables {
+    pub fn new() -> Self {
+        Self(ALL.iter().map(|table| Doors::new(table, Paths::Lenient)).collect())
+    }
+
+    pub fn find(&self, method: &str, path: &str, query: &Query) -> Result<(Handler, Params), Failure> {
+        let mut others = Vec::new();
+        for table in &self.0 {
+            match table.find(method, path, query) {
+                Found::Door(door, params) => return Ok((door.op.0, params)),
+                Found::OtherMethods(methods) => others.extend(methods),
+                Found::Nowhere => {}
+            }
+        }
+        Err(if others.is_empty() { Failure::nowhere(path) } else { Failure::OtherMethods(others) })
+    }
 }

@@ -2,20 +2,27 @@
 
 use cs_authority::TokenRefusal;
 use cs_directory::DirectoryError;
-use cs_serve::{Context, Response, json};
+use cs_serve::{BodyError, Context, Response, json};
 use cs_time::Timestamp;
 use cs_wire_arm::graph::{GraphError, GraphErrorBody, InnerError};
 use http::{HeaderValue, StatusCode, header};
 
+#[derive(Debug)]
 pub(crate) enum Failure {
     Unauthorized(Option<TokenRefusal>),
+    /// `/me` of an application.
+    NotDelegated,
     Bad(String),
     BadFilter(String),
-    NoObject(String),
-    NotServed,
+    Nowhere(String),
+    OtherMethods(Vec<&'static str>),
+    TooLarge,
+    /// What decides or records cannot answer just now.
+    Busy,
     Directory(DirectoryError),
 }
 
+/// What a message repeats of what a caller sent: short and on one line (H06).
 pub(crate) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(128).collect()
 }
@@ -25,11 +32,16 @@ impl Failure {
         Self::Bad(text.into())
     }
 
-    pub(crate) fn answer(self, context: &Context, now: Timestamp) -> Response {
-        let challenge = matches!(self, Self::Unauthorized(_));
-        let (status, code, message) = match self {
-            Self::Unauthorized(Some(TokenRefusal::Unconfirmed)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", "Please try again.".to_owned())
+    pub(crate) fn nowhere(path: &str) -> Self {
+        Self::Nowhere(shown(path.rsplit('/').find(|s| !s.is_empty()).unwrap_or_default()))
+    }
+
+    /// Status, code and text.
+    fn words(&self) -> (StatusCode, &'static str, String) {
+        const BUSY: &str = "The request could not be decided just now. Please try again.";
+        match self {
+            Self::Unauthorized(Some(TokenRefusal::Unconfirmed)) | Self::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", BUSY.to_owned())
             }
             Self::Unauthorized(None) => {
                 (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.".to_owned())
@@ -39,52 +51,129 @@ impl Failure {
                 "InvalidAuthenticationToken",
                 format!("Access token validation failure. {}.", shown(&refusal.to_string())),
             ),
-            Self::Bad(text) => (StatusCode::BAD_REQUEST, "BadRequest", text),
+            Self::NotDelegated => (
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "/me request is only valid with delegated authentication flow.".to_owned(),
+            ),
+            Self::Bad(text) => (StatusCode::BAD_REQUEST, "Request_BadRequest", text.clone()),
             Self::BadFilter(text) => (
                 StatusCode::BAD_REQUEST,
                 "Request_UnsupportedQuery",
                 format!("Unsupported or invalid query filter clause specified: '{text}'."),
             ),
-            Self::NoObject(id) => (
-                StatusCode::NOT_FOUND,
-                "Request_ResourceNotFound",
-                format!(
-                    "Resource '{id}' does not exist or one of its queried reference-property objects are not present."
-                ),
+            Self::Nowhere(segment) => (
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                format!("Resource not found for the segment '{segment}'."),
             ),
-            Self::NotServed => (
-                StatusCode::NOT_IMPLEMENTED,
-                "NotImplemented",
-                "This part of the directory's interface is not served by this site.".to_owned(),
+            Self::OtherMethods(_) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Request_BadRequest",
+                "Specified HTTP method is not allowed for the request target.".to_owned(),
             ),
-            Self::Directory(error) => {
-                tracing::error!(%error, "the directory could not be read");
-                (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", "Please try again.".to_owned())
-            }
-        };
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                "The request body is too large.".to_owned(),
+            ),
+            Self::Directory(error) => of_directory(error),
+        }
+    }
+
+    pub(crate) fn answer(self, context: &Context, client_id: Option<&str>, now: Timestamp) -> Response {
+        let (status, code, message) = self.words();
         let inner = InnerError {
             date: now.format("%Y-%m-%dT%H:%M:%S"),
             request_id: context.request_id.to_string(),
-            client_request_id: context.request_id.to_string(),
+            client_request_id: client_id.map_or_else(|| context.request_id.to_string(), shown),
         };
         let mut response =
             json(status, &GraphError { error: GraphErrorBody { code: code.to_owned(), message, inner } });
-        if challenge {
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
             let login = context.address.login();
             let value = format!("Bearer realm=\"\", authorization_uri=\"{login}/common/oauth2/authorize\"");
             if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+                headers.insert(header::WWW_AUTHENTICATE, value);
             }
         }
+        if let Self::OtherMethods(methods) = &self
+            && let Ok(value) = HeaderValue::from_str(&methods.join(", "))
+        {
+            headers.insert(header::ALLOW, value);
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+fn of_directory(error: &DirectoryError) -> (StatusCode, &'static str, String) {
+    const BAD: &str = "Request_BadRequest";
+    match error {
+        DirectoryError::NoObject(id) => (
+            StatusCode::NOT_FOUND,
+            "Request_ResourceNotFound",
+            format!(
+                "Resource '{}' does not exist or one of its queried reference-property objects are not present.",
+                shown(id)
+            ),
+        ),
+        DirectoryError::NoLink => (
+            StatusCode::NOT_FOUND,
+            "Request_ResourceNotFound",
+            "The reference does not exist or one of its queried reference-property objects are not present."
+                .to_owned(),
+        ),
+        DirectoryError::NoSecrets | DirectoryError::Managed | DirectoryError::Invalid(_) => {
+            (StatusCode::BAD_REQUEST, BAD, format!("{error}"))
+        }
+        DirectoryError::Taken(what @ ("identifierUris" | "userPrincipalName")) => (
+            StatusCode::BAD_REQUEST,
+            BAD,
+            format!("Another object with the same value for property {what} already exists."),
+        ),
+        DirectoryError::Taken(what) => (
+            StatusCode::CONFLICT,
+            "Request_MultipleObjectsWithSameKeyValue",
+            format!("Another object with the same value for property {what} already exists."),
+        ),
+        DirectoryError::LinkExists => (
+            StatusCode::BAD_REQUEST,
+            BAD,
+            "One or more added object references already exist for the following modified properties: 'members'."
+                .to_owned(),
+        ),
+        DirectoryError::TooMany(what) => (
+            StatusCode::BAD_REQUEST,
+            "Directory_QuotaExceeded",
+            format!("There are as many {what} as there may be. Remove one first."),
+        ),
+        DirectoryError::Denied(_) => (
+            StatusCode::FORBIDDEN,
+            "Authorization_RequestDenied",
+            "Insufficient privileges to complete the operation.".to_owned(),
+        ),
+        DirectoryError::Store(store) => {
+            tracing::error!(%store, "the directory could not be read or written");
+            (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", "Please try again.".to_owned())
+        }
     }
 }
 
 impl From<DirectoryError> for Failure {
     fn from(error: DirectoryError) -> Self {
         Self::Directory(error)
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) => Self::TooLarge,
+            BodyError::Broken(_) => Self::bad("The request body broke off."),
+        }
     }
 }

@@ -1,147 +1,116 @@
-//! Microsoft Graph v1.0, as little of it as az CLI asks on the way to a role assignment or a vault (arm.md 5).
+//! Microsoft Graph v1.0, as much of it as az CLI and the SDKs ask of a directory (arm.md 5).
 //!
-//! Any principal of a tenant may read its directory; nothing is written here yet.
+//! A request's way: its token is checked ([`Graph::serve`]), the table of its type finds the door (`types/`, one file a
+//! type), and its handler reads, or asks [`cs_directory::Principals::permit`] for the proof that it may write.
 
+mod answer;
+mod body;
+mod call;
 mod doors;
 mod failure;
 mod filter;
 mod objects;
+mod types;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cs_access::Access;
+use cs_audit::{Audit, AuditRecord};
 use cs_authority::{KnownResource, TokenCheck};
-use cs_directory::{Find, PrincipalKind, Principals};
-use cs_ids::ObjectId;
-use cs_rbac::Caller;
-use cs_serve::{
-    Bearer, Context, Doors, Found, Paths, Query, Request, Response, Surface, bearer, json, read_body,
-};
+use cs_directory::{DirectoryError, Principals};
+use cs_ids::CorrelationId;
+use cs_rbac::{Caller, Operation};
+use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
 use cs_time::Clock;
-use cs_wire_arm::graph::{GetByIds, GraphList};
-use http::StatusCode;
-use serde::Serialize;
+use cs_wire_arm::headers;
+use http::HeaderValue;
 
-use self::{
-    doors::{DOORS, Op},
-    failure::Failure,
-};
+use self::{call::Call, failure::Failure};
 
 pub use self::doors::doors;
 
-/// The surface at `graph.` + suffix.
-pub struct Graph {
-    principals: Arc<Principals>,
-    tokens: Arc<dyn TokenCheck>,
-    clock: Arc<dyn Clock>,
-    doors: Doors<Op>,
+/// A certificate in base64 with all beside it is below this.
+const BODY_MAX_BYTES: usize = 256 * 1024;
+
+/// What the surface stands on.
+pub struct Parts {
+    pub principals: Arc<Principals>,
+    pub access: Arc<Access>,
+    pub audit: Arc<Audit>,
+    pub tokens: Arc<dyn TokenCheck>,
+    pub clock: Arc<dyn Clock>,
 }
 
-/// Objects one answer holds at most.
-const LIST_MAX: usize = 100;
-/// Ids one getByIds may name (arm.md 5.1).
-const IDS_MAX: usize = 1000;
-const BODY_MAX_BYTES: usize = 64 * 1024;
-const SERVICE_PRINCIPALS: [PrincipalKind; 3] =
-    [PrincipalKind::Application, PrincipalKind::MachineIdentity, PrincipalKind::UserAssignedIdentity];
+/// The surface at `graph.` + suffix.
+pub struct Graph {
+    parts: Arc<Parts>,
+    doors: doors::Tables,
+}
 
 impl Graph {
-    pub fn new(principals: Arc<Principals>, tokens: Arc<dyn TokenCheck>, clock: Arc<dyn Clock>) -> Self {
-        Self { principals, tokens, clock, doors: Doors::new(DOORS, Paths::Lenient) }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), doors: doors::Tables::new() }
     }
 }
 
 #[async_trait]
 impl Surface for Graph {
     async fn serve(&self, request: Request, context: Context) -> Response {
-        let outcome = self.answer(request, &context).await;
-        outcome.unwrap_or_else(|failure| failure.answer(&context, self.clock.now()))
+        let client_id = single(request.headers(), headers::GRAPH_CLIENT_REQUEST_ID).ok().flatten();
+        let client_id = client_id.filter(|id| id.len() <= 256).map(str::to_owned);
+        let outcome = self.answer(request, &context, client_id.clone()).await;
+        let now = self.parts.clock.now();
+        let mut response = outcome.unwrap_or_else(|f| f.answer(&context, client_id.as_deref(), now));
+        let all = response.headers_mut();
+        let mut set = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                all.insert(name, value);
+            }
+        };
+        let request_id = context.request_id.to_string();
+        set(headers::GRAPH_REQUEST_ID, &request_id);
+        set(headers::GRAPH_CLIENT_REQUEST_ID, client_id.as_deref().unwrap_or(&request_id));
+        set("cache-control", "no-cache");
+        set("strict-transport-security", "max-age=31536000; includeSubDomains");
+        set("x-content-type-options", "nosniff");
+        response
     }
 }
 
 impl Graph {
-    async fn answer(&self, request: Request, context: &Context) -> Result<Response, Failure> {
-        let caller = self.caller(&request, context)?;
-        let query = Query::parse(request.uri().query())
-            .map_err(|_| Failure::bad("The query string cannot be read."))?;
-        let method = request.method().as_str().to_owned();
-        let (op, params) = match self.doors.find(&method, request.uri().path(), &query) {
-            Found::Door(door, params) => (door.op, params),
-            Found::OtherMethods(_) => return Err(Failure::NotServed),
-            Found::Nowhere => return Err(Failure::NotServed),
-        };
-        let kinds = match op {
-            Op::ServicePrincipals | Op::ServicePrincipal => &SERVICE_PRINCIPALS[..],
-            Op::Applications | Op::Application => &[PrincipalKind::Application],
-            Op::Users => &[PrincipalKind::User],
-            Op::Groups => &[PrincipalKind::Group],
-            Op::Me => {
-                return Err(Failure::bad("/me request is only valid with delegated authentication flow."));
-            }
-            Op::GetByIds => return self.by_ids(&caller, request, context).await,
-        };
-        match op {
-            Op::ServicePrincipal | Op::Application => {
-                let id = params.get("id");
-                let object: ObjectId = id.parse().map_err(|_| Failure::NoObject(failure::shown(id)))?;
-                let found = self.principals.by_object(caller.tenant, object).await?;
-                let found = found
-                    .filter(|p| kinds.contains(&p.kind))
-                    .ok_or_else(|| Failure::NoObject(failure::shown(id)))?;
-                Ok(match op {
-                    Op::Application => json(StatusCode::OK, &objects::application(&found, Some(context))),
-                    _ => json(StatusCode::OK, &objects::service_principal(&found, Some(context), false)),
-                })
-            }
-            _ => {
-                let what = filter::read(query.get("$filter"))?;
-                let found = match what {
-                    Some(what) => self.principals.find(caller.tenant, kinds, &what, LIST_MAX).await?,
-                    None => self.principals.find(caller.tenant, kinds, &Find::All, LIST_MAX).await?,
-                };
-                Ok(match op {
-                    Op::Applications => list(
-                        context,
-                        "applications",
-                        found.iter().map(|p| objects::application(p, None)).collect(),
-                    ),
-                    _ => {
-                        let all = found.iter().map(|p| objects::service_principal(p, None, false)).collect();
-                        list(context, op.collection(), all)
-                    }
-                })
-            }
-        }
-    }
-
-    fn caller(&self, request: &Request, context: &Context) -> Result<Caller, Failure> {
-        let Bearer::Token(token) = bearer(request.headers()) else { return Err(Failure::Unauthorized(None)) };
-        let audiences = KnownResource::Graph.audiences(&context.address);
-        self.tokens.check(token, &audiences).map_err(|refusal| Failure::Unauthorized(Some(refusal)))
-    }
-
-    async fn by_ids(
+    async fn answer(
         &self,
-        caller: &Caller,
         request: Request,
         context: &Context,
+        client_request_id: Option<String>,
     ) -> Result<Response, Failure> {
-        let body = read_body(request.into_body(), BODY_MAX_BYTES).await;
-        let body = body.map_err(|_| Failure::bad("The request body is too large or broke off."))?;
-        let asked: GetByIds =
-            serde_json::from_slice(&body).map_err(|_| Failure::bad("The request body cannot be read."))?;
-        if asked.ids.len() > IDS_MAX {
-            return Err(Failure::bad("Too many ids: at most 1000 may be named."));
+        let (head, body) = request.into_parts();
+        let caller = self.caller(&head.headers, context)?;
+        let bad = |_| Failure::bad("The query string cannot be read.");
+        let query = Query::parse(head.uri.query()).map_err(bad)?;
+        if query.has_duplicates() {
+            return Err(Failure::bad("A query parameter is given more than once."));
         }
-        // Ids that are none, or of nobody, are left out.
-        let ids: Vec<ObjectId> = asked.ids.iter().filter_map(|id| id.parse().ok()).collect();
-        let found = self.principals.by_objects(caller.tenant, &ids).await?;
-        let all = found.iter().map(|p| objects::service_principal(p, None, true)).collect();
-        Ok(list(context, "directoryObjects", all))
+        let path = head.uri.path().to_owned();
+        let (run, params) = self.doors.find(head.method.as_str(), &path, &query)?;
+        let correlation = client_request_id.as_deref().and_then(|id| id.parse().ok());
+        let correlation = correlation.unwrap_or_else(|| CorrelationId::from(context.request_id));
+        let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
+        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        let (parts, address) = (Arc::clone(&self.parts), context.address.clone());
+        let call = Call { parts, op, params, query, body, path, address };
+        let outcome = run(&call).await;
+        if let Err(Failure::Directory(DirectoryError::Denied(denied))) = &outcome {
+            let record = AuditRecord::denied(&call.op, denied);
+            self.parts.audit.soon(record).map_err(|_| Failure::Busy)?;
+        }
+        outcome
     }
-}
 
-fn list<T: Serialize>(context: &Context, of: &str, value: Vec<T>) -> Response {
-    let context = format!("{}/v1.0/$metadata#{of}", context.address.graph());
-    json(StatusCode::OK, &GraphList { context, value })
+    fn caller(&self, headers: &http::HeaderMap, context: &Context) -> Result<Caller, Failure> {
+        let Bearer::Token(token) = bearer(headers) else { return Err(Failure::Unauthorized(None)) };
+        let audiences = KnownResource::Graph.audiences(&context.address);
+        self.parts.tokens.check(token, &audiences).map_err(|refusal| Failure::Unauthorized(Some(refusal)))
+    }
 }

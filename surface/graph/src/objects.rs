@@ -1,53 +1,186 @@
-//! Principals as Graph shows them (arm.md 5.2).
+//! Directory objects as Graph shows them (arm.md 5.2).
 
-use cs_directory::{Principal, PrincipalKind};
-use cs_serve::Context;
-use cs_wire_arm::graph::{Application, ServicePrincipal};
+use cs_directory::{Application, Credential, CredentialKind, Label, NewSecret, Principal, PrincipalKind};
+use cs_jose::encode_std;
+use cs_wire_arm::graph::{self, KeyCredential, PasswordCredential, Person, ServicePrincipal};
+use serde_json::{Map, Value, json};
 
-pub(crate) fn service_principal(p: &Principal, whole: Option<&Context>, typed: bool) -> ServicePrincipal {
+use crate::{call::Call, failure::Failure};
+
+/// A principal of any kind with all that belongs to it; `typed` in lists of more than one kind.
+pub(crate) async fn principal(call: &Call, p: &Principal, typed: bool) -> Result<Value, Failure> {
+    let kept = call.directory().kept(&call.op, p.object).await?;
+    let (mut shown, kind) = match p.kind {
+        PrincipalKind::User => (user(p, kept), "user"),
+        PrincipalKind::Group => (group(p, kept), "group"),
+        PrincipalKind::Application | PrincipalKind::MachineIdentity | PrincipalKind::UserAssignedIdentity => {
+            (service_principal(call, p, kept).await?, "servicePrincipal")
+        }
+    };
+    if let Some(all) = shown.as_object_mut().filter(|_| typed) {
+        all.shift_insert(0, "@odata.type".to_owned(), json!(format!("#microsoft.graph.{kind}")));
+    }
+    Ok(shown)
+}
+
+async fn service_principal(call: &Call, p: &Principal, kept: Map<String, Value>) -> Result<Value, Failure> {
+    let (mut credentials, mut uris) = (Vec::new(), Vec::new());
+    if let (PrincipalKind::Application, Some(client)) = (p.kind, p.client) {
+        credentials = call.directory().credentials(&call.op, client).await?;
+        uris = call
+            .directory()
+            .application_of_client(&call.op, client)
+            .await?
+            .map(|a| a.uris)
+            .unwrap_or_default();
+    }
     let app_id = p.client.map(|c| c.to_string()).unwrap_or_default();
-    let managed = !matches!(p.kind, PrincipalKind::Application);
-    let explicit = matches!(p.kind, PrincipalKind::UserAssignedIdentity);
-    let names = p.resource.as_ref().map(|r| {
-        let explicit = if explicit { "True" } else { "False" };
-        vec![format!("isExplicit={explicit}"), r.clone()]
-    });
-    ServicePrincipal {
-        context: whole.map(|c| format!("{}/v1.0/$metadata#servicePrincipals/$entity", c.address.graph())),
-        odata_type: typed.then_some(match p.kind {
-            PrincipalKind::User => "#microsoft.graph.user",
-            PrincipalKind::Group => "#microsoft.graph.group",
-            _ => "#microsoft.graph.servicePrincipal",
-        }),
+    let explicit = if p.kind == PrincipalKind::UserAssignedIdentity { "True" } else { "False" };
+    let resource = p.resource.as_ref().map(|r| vec![format!("isExplicit={explicit}"), r.clone()]);
+    let more = with_defaults(
+        kept,
+        &[("tags", json!([])), ("appRoles", json!([])), ("oauth2PermissionScopes", json!([]))],
+    );
+    let shown = ServicePrincipal {
         id: p.object.to_string(),
-        service_principal_names: vec![app_id.clone()],
+        service_principal_names: std::iter::once(app_id.clone()).chain(uris).collect(),
         app_id,
         display_name: p.display_name.clone(),
-        service_principal_type: if managed { "ManagedIdentity" } else { "Application" },
+        service_principal_type: if p.kind == PrincipalKind::Application {
+            "Application"
+        } else {
+            "ManagedIdentity"
+        },
         account_enabled: p.enabled,
         app_owner_organization_id: p.tenant.to_string(),
-        alternative_names: names.unwrap_or_default(),
-        password_credentials: [],
-        key_credentials: [],
-        tags: [],
-        app_roles: [],
-        oauth2_permission_scopes: [],
+        alternative_names: resource.unwrap_or_default(),
+        password_credentials: passwords(&credentials),
+        key_credentials: keys(call, &credentials),
         created_date_time: p.created.rfc3339(),
+        more,
+    };
+    Ok(serde_json::to_value(shown).unwrap_or_default())
+}
+
+pub(crate) async fn application(call: &Call, a: &Application) -> Result<Value, Failure> {
+    let credentials = call.directory().credentials(&call.op, a.client).await?;
+    let kept = a.details.as_object().cloned().unwrap_or_default();
+    let more = with_defaults(
+        kept,
+        &[
+            ("signInAudience", json!("AzureADMyOrg")),
+            ("requiredResourceAccess", json!([])),
+            ("appRoles", json!([])),
+            ("tags", json!([])),
+            ("web", json!({"redirectUris": []})),
+        ],
+    );
+    let shown = graph::Application {
+        id: a.object.to_string(),
+        app_id: a.client.to_string(),
+        display_name: a.display_name.clone(),
+        identifier_uris: a.uris.clone(),
+        password_credentials: passwords(&credentials),
+        key_credentials: keys(call, &credentials),
+        created_date_time: a.created.rfc3339(),
+        more,
+    };
+    Ok(serde_json::to_value(shown).unwrap_or_default())
+}
+
+fn user(p: &Principal, kept: Map<String, Value>) -> Value {
+    let none = Value::Null;
+    let mut more = with_defaults(
+        kept,
+        &[
+            ("userPrincipalName", none.clone()),
+            ("mail", none.clone()),
+            ("givenName", none.clone()),
+            ("surname", none),
+        ],
+    );
+    more.insert("accountEnabled".to_owned(), json!(p.enabled));
+    person(p, more)
+}
+
+fn group(p: &Principal, kept: Map<String, Value>) -> Value {
+    let defaults = [
+        ("description", Value::Null),
+        ("mailEnabled", json!(false)),
+        ("securityEnabled", json!(true)),
+        ("groupTypes", json!([])),
+    ];
+    person(p, with_defaults(kept, &defaults))
+}
+
+fn person(p: &Principal, more: Map<String, Value>) -> Value {
+    let shown = Person {
+        id: p.object.to_string(),
+        display_name: p.display_name.clone(),
+        created_date_time: p.created.rfc3339(),
+        more,
+    };
+    serde_json::to_value(shown).unwrap_or_default()
+}
+
+/// What is kept, with what clients expect to be there.
+fn with_defaults(mut kept: Map<String, Value>, defaults: &[(&str, Value)]) -> Map<String, Value> {
+    for (name, value) in defaults {
+        kept.entry(*name).or_insert_with(|| value.clone());
+    }
+    kept
+}
+
+fn passwords(all: &[Credential]) -> Vec<PasswordCredential> {
+    let of_kind = all.iter().filter(|c| c.kind == CredentialKind::Secret);
+    of_kind
+        .map(|c| {
+            let label = Label::of(c);
+            PasswordCredential {
+                context: None,
+                custom_key_identifier: None,
+                display_name: some(label.name),
+                end_date_time: c.expires.rfc3339(),
+                hint: label.mark.to_owned(),
+                key_id: c.id.clone(),
+                secret_text: None,
+                start_date_time: c.not_before.rfc3339(),
+            }
+        })
+        .collect()
+}
+
+/// A password just made: the one answer that holds it.
+pub(crate) fn new_password(call: &Call, secret: &NewSecret) -> PasswordCredential {
+    PasswordCredential {
+        context: Some(call.context("microsoft.graph.passwordCredential")),
+        custom_key_identifier: None,
+        display_name: some(&secret.name),
+        end_date_time: secret.expires.rfc3339(),
+        hint: secret.hint.clone(),
+        key_id: secret.id.clone(),
+        secret_text: Some(secret.secret.expose().to_owned()),
+        start_date_time: secret.begins.rfc3339(),
     }
 }
 
-/// An application and its service principal are one row here, with one object id.
-pub(crate) fn application(p: &Principal, whole: Option<&Context>) -> Application {
-    Application {
-        context: whole.map(|c| format!("{}/v1.0/$metadata#applications/$entity", c.address.graph())),
-        id: p.object.to_string(),
-        app_id: p.client.map(|c| c.to_string()).unwrap_or_default(),
-        display_name: p.display_name.clone(),
-        identifier_uris: [],
-        sign_in_audience: "AzureADMyOrg",
-        password_credentials: [],
-        key_credentials: [],
-        required_resource_access: [],
-        created_date_time: p.created.rfc3339(),
-    }
+fn keys(call: &Call, all: &[Credential]) -> Vec<KeyCredential> {
+    let with_key = call.query.get("$select").is_some_and(|s| s.to_lowercase().contains("keycredentials"));
+    let of_kind = all.iter().filter(|c| c.kind == CredentialKind::Certificate);
+    of_kind
+        .map(|c| KeyCredential {
+            custom_key_identifier: encode_std(cs_directory::sha1(&c.material)),
+            display_name: some(Label::of(c).name),
+            end_date_time: c.expires.rfc3339(),
+            key: with_key.then(|| encode_std(&c.material)),
+            key_id: c.id.clone(),
+            start_date_time: c.not_before.rfc3339(),
+            kind: "AsymmetricX509Cert",
+            usage: "Verify",
+        })
+        .collect()
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -64,14 +64,14 @@ pub struct RoleDefinitionProperties {
     pub description: String,
     pub assignable_scopes: Vec<String>,
     pub permissions: Vec<RolePermission>,
-    pub created_on: &'static str,
-    pub updated_on: &'static str,
+    pub created_on: String,
+    pub updated_on: String,
     pub created_by: Option<String>,
     pub updated_by: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RolePermission {
     pub actions: Vec<String>,
     pub not_actions: Vec<String>,
@@ -79,4 +79,21 @@ pub struct RolePermission {
     pub not_data_actions: Vec<String>,
     pub condition: Option<String>,
     pub condition_version: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct RoleDefinitionBody {
+    pub properties: RoleDefinitionBodyProperties,
+}
+
+/// `type` and what the site says itself are ignored when sent back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleDefinitionBodyProperties {
+    pub role_name: String,
+    pub description: Option<String>,
+    #[serde(default)]
+    pub permissions: Vec<RolePermission>,
+    #[serde(default)]
+    pub assignable_scopes: Vec<String>,
 }

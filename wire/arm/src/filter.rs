@@ -97,7 +97,12 @@ fn tokens(text: &str) -> Result<Vec<Token>, BadFilter> {
             }
             c if c.is_ascii_alphanumeric() || "_/.-$@".contains(c) => {
                 let mut word = String::new();
-                while let Some(c) = rest.next_if(|c| c.is_ascii_alphanumeric() || "_/.-$@".contains(*c)) {
+                // A time holds colons and perhaps a zone with a plus; `c:c` does not begin with a digit.
+                let is_time = c.is_ascii_digit();
+                let fits = |c: &char| {
+                    c.is_ascii_alphanumeric() || "_/.-$@".contains(*c) || is_time && ":+".contains(*c)
+                };
+                while let Some(c) = rest.next_if(fits) {
                     word.push(c);
                 }
                 all.push(Token::Word(word));
@@ -237,6 +242,10 @@ mod tests {
             Filter::Any { field: "serviceprincipalnames".to_owned(), value: "x".to_owned() }
         );
         assert!(matches!(read("(a eq 'x' or b eq 'y') and c eq 'z'"), Filter::And(_)));
+        let since = read("eventTimestamp ge 2026-11-23T22:01:31.949960 and x eq 'y'");
+        assert!(
+            matches!(&since.terms()[0], Filter::Compare { value, .. } if value == "2026-11-23T22:01:31.949960")
+        );
     }
 
     #[test]

@@ -15,8 +15,8 @@ mod tags;
 mod vault;
 
 pub use authorization::{
-    RoleAssignment, RoleAssignmentBody, RoleAssignmentProperties, RoleDefinition, RoleDefinitionProperties,
-    RolePermission,
+    RoleAssignment, RoleAssignmentBody, RoleAssignmentProperties, RoleDefinition, RoleDefinitionBody,
+    RoleDefinitionProperties, RolePermission,
 };
 pub use cloud::{Authentication, Cloud, OldAuthentication, OldCloud, Suffixes};
 pub use error::{ErrorBody, ErrorEnvelope};
@@ -26,4 +26,7 @@ pub use provider::{Provider, ProviderType};
 pub use resource::{BadBody, ResourceBody, SystemData, tag_map};
 pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
 pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
-pub use vault::{DeletedVault, DeletedVaultProperties, NameAvailability, NameQuestion};
+pub use vault::{
+    AccountKeyReply, AccountKeys, DeletedVault, DeletedVaultProperties, KeyQuestion, NameAvailability,
+    NameQuestion,
+};

@@ -1,6 +1,6 @@
 //! The envelope every resource shares (arm.md 1.3).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The body is no resource.
@@ -8,13 +8,11 @@ use serde_json::{Map, Value};
 pub struct BadBody(pub String);
 
 /// What a PUT or PATCH of a resource sends. Members we do not know are kept in `rest`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct ResourceBody {
     pub location: Option<String>,
     tags: Option<Map<String, Value>>,
     pub properties: Option<Map<String, Value>>,
-    #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
@@ -22,12 +20,23 @@ impl ResourceBody {
     /// An empty body is an empty resource. Nesting beyond serde_json's 128 levels is refused (D07).
     ///
     /// # Errors
-    /// [`BadBody`] with a sentence for the caller.
+    /// [`BadBody`] with a sentence for the caller, which names the member that is of the wrong type.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadBody> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
-        serde_json::from_slice(bytes).map_err(|e| BadBody(format!("The request content was invalid: {e}.")))
+        let mut rest = object(bytes)?;
+        let location = match rest.shift_remove("location") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(_) => return Err(wrong("location", "a string")),
+        };
+        let mut map = |name: &str| match rest.shift_remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(map)),
+            Some(_) => Err(wrong(name, "an object")),
+        };
+        Ok(Self { location, tags: map("tags")?, properties: map("properties")?, rest })
     }
 
     /// Tags in the order written; `null` as a value counts as empty.
@@ -39,12 +48,34 @@ impl ResourceBody {
     }
 }
 
+/// Reads a body that must be an object.
+///
+/// # Errors
+/// [`BadBody`] with a sentence for the caller.
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadBody> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(BadBody("The request content was invalid: it must be a JSON object.".to_owned())),
+        Err(e) => {
+            Err(BadBody(format!("The request content was invalid and could not be deserialized: {e}.")))
+        }
+    }
+}
+
+fn wrong(member: &str, what: &str) -> BadBody {
+    BadBody(format!(
+        "The request content was invalid and could not be deserialized: '{member}' must be {what}."
+    ))
+}
+
 pub(crate) fn tag_list(tags: &Map<String, Value>) -> Result<Vec<(String, String)>, BadBody> {
     tags.iter()
         .map(|(name, value)| match value {
             Value::String(text) => Ok((name.clone(), text.clone())),
             Value::Null => Ok((name.clone(), String::new())),
-            _ => Err(BadBody("The request content was invalid: a tag's value is no string.".to_owned())),
+            _ => Err(BadBody(
+                "The request content was invalid: the value of a tag must be a string.".to_owned(),
+            )),
         })
         .collect()
 }

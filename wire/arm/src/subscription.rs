@@ -29,6 +29,10 @@ pub struct SubscriptionPolicies {
 pub struct TenantReply {
     pub id: String,
     pub tenant_id: String,
+    pub display_name: String,
+    pub default_domain: String,
+    pub domains: Vec<String>,
+    pub country_code: &'static str,
     pub tenant_category: &'static str,
     pub tenant_type: &'static str,
 }

@@ -20,6 +20,28 @@ pub struct NameAvailability {
     pub message: Option<String>,
 }
 
+/// `regenerateKey` of a storage account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyQuestion {
+    pub key_name: String,
+}
+
+/// `listKeys` of a storage account. No `Debug`: it holds secrets.
+#[derive(Serialize)]
+pub struct AccountKeys {
+    pub keys: Vec<AccountKeyReply>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountKeyReply {
+    pub creation_time: String,
+    pub key_name: &'static str,
+    pub value: String,
+    pub permissions: &'static str,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletedVault {
     pub id: String,

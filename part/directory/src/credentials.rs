@@ -1,0 +1,213 @@
+//! Passwords and certificates of applications.
+
+use aws_lc_rs::digest;
+use cs_ids::ClientId;
+use cs_rbac::{Allowed, Operation};
+use cs_store::{AuditRecord, Credential, CredentialKind, StoreError};
+use cs_time::Timestamp;
+
+use crate::{
+    DirectoryError, Label, NewSecret, Principals,
+    label::NAME_MAX_CHARS,
+    secret::{self, SECRET_DAYS_MAX},
+};
+
+/// Passwords and certificates of one application at most.
+const CREDENTIALS_MAX: usize = 100;
+const CERTIFICATE_MAX_BYTES: usize = 16 * 1024;
+/// A certificate counts until its own end, and at most so long, in days.
+const CERTIFICATE_DAYS_MAX: i64 = 3650;
+const DAY_SECONDS: i64 = 86_400;
+
+/// What a caller says of a new password.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    pub name: String,
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+}
+
+/// A certificate to prove oneself with.
+#[derive(Debug, Clone)]
+pub struct NewCertificate {
+    pub der: Vec<u8>,
+    pub given: Given,
+    /// `keyId`, where the caller chose one.
+    pub id: Option<String>,
+}
+
+impl Principals {
+    /// All of a client, without the secrets themselves: those are stored as digests only.
+    pub async fn credentials(
+        &self,
+        op: &Operation,
+        client: ClientId,
+    ) -> Result<Vec<Credential>, DirectoryError> {
+        Ok(self.rows.credentials(op.caller.tenant, client).await?)
+    }
+
+    /// Draws a password. It is answered here and never again.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] for a password that lives too long or never.
+    pub async fn add_password(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        client: ClientId,
+        given: Given,
+    ) -> Result<NewSecret, DirectoryError> {
+        let (from, until) = (given.from.unwrap_or(op.started), given.until);
+        let latest = op.started.plus_seconds(i64::from(SECRET_DAYS_MAX) * DAY_SECONDS);
+        let until = until.unwrap_or_else(|| from.plus_seconds(365 * DAY_SECONDS));
+        if until <= from || until <= op.started || until > latest {
+            return Err(DirectoryError::invalid(
+                "'endDateTime' must be after the start, in the future and at most 730 days ahead",
+            ));
+        }
+        self.has_room(op, client).await?;
+        let (secret, row) =
+            secret::issue(&*self.chance, (op.caller.tenant, client), (from, until), &label(&given.name)?);
+        self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?;
+        Ok(secret)
+    }
+
+    /// Registers a certificate.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] when it cannot be read, its key is of a kind or size that is not taken (B13), or it
+    /// has run out.
+    pub async fn add_certificate(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        client: ClientId,
+        new: NewCertificate,
+    ) -> Result<(), DirectoryError> {
+        let row = self.certificate(op, client, new)?;
+        self.has_room(op, client).await?;
+        Ok(self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?)
+    }
+
+    /// Makes these the certificates of a client, and no others. One that is named by the id of one that is there stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// As [`Principals::add_certificate`].
+    pub async fn set_certificates(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        client: ClientId,
+        wanted: Vec<(Option<String>, Option<NewCertificate>)>,
+    ) -> Result<(), DirectoryError> {
+        let have = self.credentials(op, client).await?;
+        let have: Vec<_> = have.iter().filter(|c| c.kind == CredentialKind::Certificate).collect();
+        let stays = |id: &Option<String>| id.as_ref().is_some_and(|id| have.iter().any(|c| c.id == *id));
+        let mut new = Vec::new();
+        for (id, certificate) in &wanted {
+            match certificate {
+                _ if stays(id) => {}
+                Some(certificate) => new.push(self.certificate(op, client, certificate.clone())?),
+                None => return Err(DirectoryError::invalid("a new key credential needs its 'key'")),
+            }
+        }
+        if wanted.len() > CREDENTIALS_MAX {
+            return Err(DirectoryError::TooMany("credentials"));
+        }
+        for old in have.iter().filter(|c| !wanted.iter().any(|(id, _)| id.as_ref() == Some(&c.id))) {
+            let (id, record) = (old.id.clone(), AuditRecord::done(op, allowed));
+            self.rows.remove_credential(op.caller.tenant, client, id, record).await?;
+        }
+        for row in new {
+            match self.rows.add_credential(row, AuditRecord::done(op, allowed)).await {
+                Err(StoreError::Exists(_)) => return Err(DirectoryError::Taken("keyId")),
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a password away.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoObject`].
+    pub async fn remove_password(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        client: ClientId,
+        id: &str,
+    ) -> Result<(), DirectoryError> {
+        let all = self.credentials(op, client).await?;
+        let known = all.iter().find(|c| c.kind == CredentialKind::Secret && c.id.eq_ignore_ascii_case(id));
+        let known = known.ok_or_else(|| DirectoryError::NoObject(id.chars().take(64).collect()))?;
+        let record = AuditRecord::done(op, allowed);
+        self.rows.remove_credential(op.caller.tenant, client, known.id.clone(), record).await?;
+        Ok(())
+    }
+
+    async fn has_room(&self, op: &Operation, client: ClientId) -> Result<(), DirectoryError> {
+        let there = self.credentials(op, client).await?.len();
+        if there < CREDENTIALS_MAX { Ok(()) } else { Err(DirectoryError::TooMany("credentials")) }
+    }
+
+    fn certificate(
+        &self,
+        op: &Operation,
+        client: ClientId,
+        new: NewCertificate,
+    ) -> Result<Credential, DirectoryError> {
+        let bad = |why: &str| DirectoryError::invalid(format!("the certificate cannot be used: {why}"));
+        if new.der.len() > CERTIFICATE_MAX_BYTES {
+            return Err(bad("it is too large"));
+        }
+        let (rest, read) = x509_parser::parse_x509_certificate(&new.der)
+            .map_err(|_| bad("it is no X.509 certificate in DER"))?;
+        if !rest.is_empty() {
+            return Err(bad("something follows it"));
+        }
+        let key = match read.public_key().parsed() {
+            Ok(x509_parser::public_key::PublicKey::RSA(key)) => {
+                cs_jose::PublicKey::rsa(key.modulus, key.exponent)
+            }
+            _ => None,
+        };
+        key.ok_or_else(|| bad("its key must be RSA of 2048 to 8192 bits with an exponent from 65537"))?;
+        let validity = read.validity();
+        let (begins, ends) = (
+            Timestamp::from_seconds(validity.not_before.timestamp()),
+            Timestamp::from_seconds(validity.not_after.timestamp()),
+        );
+        let latest = op.started.plus_seconds(CERTIFICATE_DAYS_MAX * DAY_SECONDS);
+        let until = new.given.until.unwrap_or(ends).min(ends).min(latest);
+        if until <= op.started {
+            return Err(bad("it has run out"));
+        }
+        let print = digest::digest(&digest::SHA256, &new.der);
+        let print: String = print.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let named = |id: String| id.parse::<uuid::Uuid>().ok().map(|id| id.to_string());
+        Ok(Credential {
+            tenant: op.caller.tenant,
+            client,
+            id: new.id.and_then(named).unwrap_or_else(|| self.chance.uuid().to_string()),
+            kind: CredentialKind::Certificate,
+            lookup: Label::text(&print, &label(&new.given.name)?),
+            material: new.der.clone(),
+            not_before: new.given.from.unwrap_or(begins).max(begins),
+            expires: until,
+        })
+    }
+}
+
+/// The old thumbprint of a certificate, by which directories still name it; proves nothing here.
+pub fn sha1(der: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec()
+}
+
+fn label(name: &str) -> Result<String, DirectoryError> {
+    if name.chars().count() > NAME_MAX_CHARS || name.chars().any(char::is_control) {
+        return Err(DirectoryError::invalid("the name of a credential has at most 120 characters"));
+    }
+    Ok(name.trim().to_owned())
+}

@@ -1,0 +1,62 @@
+//! Passwords and certificates, the same for applications and service principals.
+
+use cs_directory::{Given, NewCertificate};
+use cs_ids::ClientId;
+use cs_rbac::Allowed;
+use cs_serve::json;
+use http::StatusCode;
+
+use crate::{
+    answer::nothing,
+    body::{Body, wrong},
+    call::{Answer, Call},
+    failure::Failure,
+    objects,
+};
+
+/// The key credentials of a body: `keyId` and, for new ones, the certificate.
+pub(crate) type Keys = Vec<(Option<String>, Option<NewCertificate>)>;
+
+pub(crate) fn certificates(body: &mut Body) -> Result<Option<Keys>, Failure> {
+    const NAME: &str = "keyCredentials";
+    let Some(all) = body.list(NAME)? else { return Ok(None) };
+    let one = |value| {
+        let mut key = Body::of(value).ok_or_else(|| wrong(NAME))?;
+        let id = key.text("keyId")?;
+        let given = Given {
+            name: key.text("displayName")?.unwrap_or_default(),
+            from: key.time("startDateTime")?,
+            until: key.time("endDateTime")?,
+        };
+        let Some(text) = key.text("key")? else { return Ok((id, None)) };
+        let der = cs_jose::decode_any(&text).ok_or_else(|| wrong("key"))?;
+        Ok((id.clone(), Some(NewCertificate { der, given, id })))
+    };
+    all.into_iter().map(one).collect::<Result<Keys, Failure>>().map(Some)
+}
+
+pub(crate) async fn set(call: &Call, allowed: &Allowed, client: ClientId, keys: Keys) -> Result<(), Failure> {
+    Ok(call.directory().set_certificates(&call.op, allowed, client, keys).await?)
+}
+
+/// The one answer that holds the secret; what made it is on record with it.
+pub(crate) async fn add_password(call: &Call, allowed: &Allowed, client: ClientId) -> Answer {
+    let mut given = Given::default();
+    if !call.body.is_empty()
+        && let Some(mut asked) = call.body()?.object("passwordCredential")?
+    {
+        given = Given {
+            name: asked.text("displayName")?.unwrap_or_default(),
+            from: asked.time("startDateTime")?,
+            until: asked.time("endDateTime")?,
+        };
+    }
+    let made = call.directory().add_password(&call.op, allowed, client, given).await?;
+    Ok(json(StatusCode::OK, &objects::new_password(call, &made)))
+}
+
+pub(crate) async fn remove_password(call: &Call, allowed: &Allowed, client: ClientId) -> Answer {
+    let id = call.body()?.needed("keyId")?;
+    call.directory().remove_password(&call.op, allowed, client, &id).await?;
+    Ok(nothing())
+}

@@ -1,0 +1,83 @@
+//! What callers send that cannot be answered.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_filter_that_is_not_known_is_refused_not_ignored() {
+    let world = World::new().await;
+    for bad in [
+        "nonsense",
+        "displayName gt 'x'",
+        "secret eq 'x'",
+        "displayName eq 'x",
+        "displayName eq 'x' and foo eq 'y'",
+        "startswith(appId,'x')",
+        "foo/any(c:c eq 'x')",
+    ] {
+        for of in ["servicePrincipals", "applications", "users", "groups"] {
+            let reply = world.get(&format!("/{of}?$filter={bad}")).await;
+            assert_eq!(reply.refusal(), (400, "Request_UnsupportedQuery".into()), "{of} {bad}");
+        }
+    }
+    for bad in ["$orderby=displayName", "$search=\"displayName:x\"", "$select=a'b"] {
+        let reply = world.get(&format!("/groups?{}", bad.replace('"', "%22"))).await;
+        assert_eq!(reply.refusal(), (400, "Request_UnsupportedQuery".into()), "{bad}");
+    }
+    for bad in ["$top=0", "$top=x", "$top=1000", "$skiptoken=x"] {
+        assert_eq!(world.get(&format!("/groups?{bad}")).await.status, 400, "{bad}");
+    }
+    assert_eq!(world.get("/groups?$top=1&$top=2").await.status, 400);
+}
+
+#[tokio::test]
+async fn d07_bodies_name_the_property_that_is_wrong() {
+    let world = World::new().await;
+    for (target, body, named) in [
+        ("/applications", json!({}), "displayName"),
+        ("/applications", json!({"displayName": 7}), "displayName"),
+        ("/applications", json!({"displayName": "x".repeat(121)}), "displayName"),
+        ("/applications", json!({"displayName": "a\nb"}), "displayName"),
+        ("/applications", json!({"displayName": "a", "identifierUris": "api://x"}), "identifierUris"),
+        ("/applications", json!({"displayName": "a", "identifierUris": ["no uri"]}), "identifierUris"),
+        ("/applications", json!({"displayName": "a", "keyCredentials": [1]}), "keyCredentials"),
+        ("/applications", json!({"displayName": "a", "more": "x".repeat(40_000)}), "too large"),
+        ("/servicePrincipals", json!({"appId": "x"}), "appId"),
+        ("/users", json!({"displayName": "a"}), "userPrincipalName"),
+        ("/users", json!({"displayName": "a", "userPrincipalName": "a"}), "userPrincipalName"),
+        ("/groups", json!({"displayName": "a", "mailNickname": "a b"}), "mailNickname"),
+        ("/groups", json!({"displayName": "a", "mailNickname": "a", "mailEnabled": true}), "mailEnabled"),
+    ] {
+        let reply = world.post(target, &body).await;
+        assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{target} {body:.60}");
+        assert!(reply.text.contains(named), "{target}: {}", reply.text);
+    }
+    for body in ["", "[]", "{", "\"x\"", &"[".repeat(100_000)] {
+        let reply = world.send("admin", "POST", "/applications", body).await;
+        assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{body:.20}");
+    }
+    let large = format!("{{\"displayName\":\"{}\"}}", "x".repeat(300_000));
+    assert_eq!(world.send("admin", "POST", "/applications", &large).await.status, 413);
+    assert!(world.get("/applications").await.names().is_empty(), "nothing was made");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_answered_in_graphs_words() {
+    let world = World::new().await;
+    assert_eq!(world.get("/me").await.refusal(), (400, "BadRequest".into()));
+    assert!(
+        world.get("/me").await.text.contains("/me request is only valid with delegated authentication flow.")
+    );
+    assert_eq!(world.get("/nowhere").await.refusal(), (400, "BadRequest".into()));
+    let reply = world.send("admin", "PUT", "/groups", "{}").await;
+    assert_eq!((reply.status, reply.headers["allow"].to_str().unwrap()), (405, "GET, POST"));
+    assert_eq!(world.get("/groups/x").await.refusal(), (404, "Request_ResourceNotFound".into()));
+    let busy = world.send("unconfirmed", "GET", "/groups", "").await;
+    assert_eq!((busy.status, busy.headers["retry-after"].to_str().unwrap()), (503, "1"));
+    let reply = world.get("/groups/x%0Ay%1B[31m").await;
+    let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(!message.contains('\n') && !message.contains('\u{1b}'), "h06: {message:?}");
+    assert_eq!(reply.headers["client-request-id"], "mine");
+    assert_eq!(reply.headers["request-id"].to_str().unwrap().len(), 36);
+}
