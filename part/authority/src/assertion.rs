@@ -9,6 +9,7 @@ use aws_lc_rs::digest;
 use cs_ids::ClientId;
 use cs_jose::{Jwk, Jws, NumericDate, PublicKey, decode_any};
 use cs_store::{AuditOutcome, Credential, CredentialKind, Principal};
+use cs_time::Timestamp;
 use serde_json::Value;
 
 use crate::{Authority, AuthorityError, TokenRequest};
@@ -35,7 +36,7 @@ impl Authority {
         let issuer = claim("iss").ok_or(AuthorityError::MalformedAssertion("no issuer"))?;
         let subject = claim("sub").ok_or(AuthorityError::MalformedAssertion("no subject"))?;
         let Ok(client) = issuer.parse::<ClientId>() else {
-            return Err(AuthorityError::NoFederatedCredential { issuer: issuer.chars().take(128).collect() });
+            return self.by_federation(request, &jws, (issuer, subject)).await;
         };
         if !issuer.eq_ignore_ascii_case(subject) {
             return Err(AuthorityError::SubjectIsNotIssuer);
@@ -98,21 +99,8 @@ impl Authority {
         credential: &Credential,
         client: ClientId,
     ) -> Result<(), AuthorityError> {
-        let now = self.parts.clock.now().seconds();
-        let date = |name: &str| match jws.claims.get(name) {
-            None => Ok(None),
-            Some(value) => NumericDate::read(value)
-                .map(|d| Some(d.0))
-                .ok_or(AuthorityError::AssertionTime("a time is not a number")),
-        };
-        let exp = date("exp")?.ok_or(AuthorityError::AssertionTime("no expiry"))?;
-        if exp <= now {
-            return Err(AuthorityError::AssertionTime("it has expired"));
-        }
-        let (nbf, iat) = (date("nbf")?, date("iat")?);
-        if [nbf, iat].into_iter().flatten().any(|t| t > now + SKEW_SECONDS) {
-            return Err(AuthorityError::AssertionTime("it is not valid yet"));
-        }
+        let dates = Dates::read(jws, self.parts.clock.now())?;
+        let (now, exp, iat) = (self.parts.clock.now().seconds(), dates.exp, dates.iat);
         let one_time = credential.kind == CredentialKind::Key;
         // A machine's clock may be ahead, so its life is counted from its own `iat`, which was just bounded.
         let latest = match (one_time, iat) {
@@ -138,6 +126,40 @@ impl Authority {
         } else {
             Err(AuthorityError::AssertionReplayed)
         }
+    }
+}
+
+/// When a token is good, read and held against the clock.
+pub(crate) struct Dates {
+    exp: i64,
+    iat: Option<i64>,
+}
+
+impl Dates {
+    pub(crate) fn read(jws: &Jws<'_>, now: Timestamp) -> Result<Self, AuthorityError> {
+        let now = now.seconds();
+        let date = |name: &str| match jws.claims.get(name) {
+            None => Ok(None),
+            Some(value) => NumericDate::read(value)
+                .map(|d| Some(d.0))
+                .ok_or(AuthorityError::AssertionTime("a time is not a number")),
+        };
+        let exp = date("exp")?.ok_or(AuthorityError::AssertionTime("no expiry"))?;
+        if exp <= now {
+            return Err(AuthorityError::AssertionTime("it has expired"));
+        }
+        let (nbf, iat) = (date("nbf")?, date("iat")?);
+        if [nbf, iat].into_iter().flatten().any(|t| t > now + SKEW_SECONDS) {
+            return Err(AuthorityError::AssertionTime("it is not valid yet"));
+        }
+        Ok(Self { exp, iat })
+    }
+
+    pub(crate) fn end_within(&self, seconds: i64, now: Timestamp) -> Result<(), AuthorityError> {
+        if self.exp > now.seconds() + seconds {
+            return Err(AuthorityError::AssertionTime("it lives too long"));
+        }
+        Ok(())
     }
 }
 
@@ -171,7 +193,7 @@ fn key_of(credential: &Credential) -> Option<PublicKey> {
     }
 }
 
-fn thumbprint_shown(jws: &Jws<'_>) -> String {
+pub(crate) fn thumbprint_shown(jws: &Jws<'_>) -> String {
     let named = jws.header.x5t_s256.as_ref().or(jws.header.x5t.as_ref()).or(jws.header.kid.as_ref());
     let fit = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');
     named.map_or_else(|| "none named".to_owned(), |n| n.chars().filter(fit).take(64).collect())

@@ -27,6 +27,18 @@ pub enum AuthorityError {
     AssertionOfAnother(String),
     #[error("no federated credential matches issuer '{issuer}'")]
     NoFederatedCredential { issuer: String },
+    #[error("no federated credential of issuer '{issuer}' matches subject '{subject}'")]
+    FederatedSubject { issuer: String, subject: String },
+    #[error("the subject '{subject}' of issuer '{issuer}' differs in case")]
+    FederatedCase { issuer: String, subject: String },
+    #[error("the federated credential is for another audience than '{0}'")]
+    FederatedAudience(String),
+    #[error("the keys of issuer '{0}' cannot be read")]
+    IssuerUnavailable(String),
+    #[error("identity '{0}' is not attached to the machine")]
+    NotAttached(String),
+    #[error("the client id is missing")]
+    MissingClient,
     #[error("the assertion is signed by no key of the application ({0})")]
     AssertionSignature(String),
     #[error("the assertion is for another audience")]

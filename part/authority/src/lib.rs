@@ -6,9 +6,12 @@
 //! sign-ins are audited in groups ([`SignIns`]).
 
 mod assertion;
+mod attached;
 mod check;
 mod claims;
 mod error;
+mod federated;
+mod foreign;
 mod issuers;
 mod keyring;
 mod request;
@@ -19,16 +22,19 @@ use std::{collections::HashMap, sync::Arc};
 
 use cs_ids::{ObjectId, TenantId};
 use cs_seal::Key;
-use cs_store::{AuditRecord, Directory, Site, StoreError, Tenant};
+use cs_store::{AuditRecord, Directory, FederatedCredentials, Resources, Site, StoreError, Tenant};
 use cs_time::{Chance, Clock};
 
 pub use check::{Audiences, TokenCheck, TokenRefusal};
 pub use error::AuthorityError;
+pub use foreign::Documents;
 pub use keyring::PublishedKey;
 pub use request::{IssuedToken, Proof, TenantName, TokenRequest};
 pub use resource::KnownResource;
 
-use self::{assertion::UsedAssertions, issuers::Issuers, keyring::Keyring, verifier::Verified};
+use self::{
+    assertion::UsedAssertions, foreign::ForeignKeys, issuers::Issuers, keyring::Keyring, verifier::Verified,
+};
 
 /// Whether a principal may act right now; answered from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,10 @@ pub trait SignIns: Send + Sync {
 pub struct AuthorityParts {
     pub site: Arc<dyn Site>,
     pub directory: Arc<dyn Directory>,
+    pub federated: Arc<dyn FederatedCredentials>,
+    pub resources: Arc<dyn Resources>,
+    /// Other issuers' discovery documents and keys.
+    pub documents: Arc<dyn Documents>,
     pub live: Arc<dyn LiveDirectory>,
     pub sign_ins: Arc<dyn SignIns>,
     /// The opened keys of the tenants.
@@ -67,6 +77,7 @@ pub struct Authority {
     pub(crate) keyring: Keyring,
     pub(crate) issuers: Issuers,
     pub(crate) used: UsedAssertions,
+    pub(crate) foreign: ForeignKeys,
     pub(crate) verified: quick_cache::sync::Cache<[u8; 32], Arc<Verified>>,
 }
 
@@ -86,7 +97,15 @@ impl Authority {
         }
         let issuers = Issuers::load(&*parts.site).await?;
         let verified = quick_cache::sync::Cache::new(VERIFIED_KEPT);
-        Ok(Self { parts, tenants, keyring, issuers, used: UsedAssertions::default(), verified })
+        Ok(Self {
+            parts,
+            tenants,
+            keyring,
+            issuers,
+            used: UsedAssertions::default(),
+            foreign: ForeignKeys::default(),
+            verified,
+        })
     }
 
     /// The tenant a client names in the path: its id, its domain, or `adfs`, `common`, `organizations` for the first

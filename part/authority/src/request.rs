@@ -42,6 +42,8 @@ pub struct TokenRequest<'r> {
     /// As sent; an assertion names it too.
     pub client: Option<&'r str>,
     pub proof: Proof<'r>,
+    /// For a machine: the attached identity it asks for instead of its own, by client id, object id or resource id.
+    pub identity: Option<&'r str>,
     /// The resource, byte for byte: `/.default` already taken off.
     pub audience: &'r str,
     /// The names the caller used.
@@ -78,19 +80,25 @@ impl Authority {
             Proof::Secret(secret) => (self.by_secret(request, secret).await?, "1"),
             Proof::Assertion(assertion) => (self.by_assertion(request, assertion).await?, "2"),
         };
-        self.issue_on_record(&principal, strength, request.audience, request.address, request.correlation)
-            .await
+        let (audience, address, correlation) = (request.audience, request.address, request.correlation);
+        if let Some(named) = request.identity {
+            let identity = self.attached(&principal, named).await?;
+            let at = principal.resource.as_deref();
+            return self.issue_on_record((&identity, at), strength, audience, address, correlation).await;
+        }
+        self.issue_on_record((&principal, None), strength, audience, address, correlation).await
     }
 
-    async fn issue_on_record(
+    /// `at` is the machine an attached identity acts on.
+    pub(crate) async fn issue_on_record(
         &self,
-        principal: &Principal,
+        (principal, at): (&Principal, Option<&str>),
         strength: &'static str,
         audience: &str,
         address: &Address,
         correlation: CorrelationId,
     ) -> Result<IssuedToken, AuthorityError> {
-        let issued = self.issue(principal, strength, audience, address).await;
+        let issued = self.issue((principal, at), strength, audience, address).await;
         let outcome = if issued.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
         let because = issued
             .as_ref()
@@ -111,7 +119,8 @@ impl Authority {
         address: &Address,
     ) -> Result<IssuedToken, AuthorityError> {
         let principal = self.principal(tenant, client).await?;
-        self.issue_on_record(&principal, "2", audience, address, self.parts.chance.uuid().into()).await
+        self.issue_on_record((&principal, None), "2", audience, address, self.parts.chance.uuid().into())
+            .await
     }
 
     async fn by_secret(&self, request: &TokenRequest<'_>, secret: &str) -> Result<Principal, AuthorityError> {
@@ -149,7 +158,7 @@ impl Authority {
 
     async fn issue(
         &self,
-        principal: &Principal,
+        (principal, at): (&Principal, Option<&str>),
         strength: &'static str,
         audience: &str,
         address: &Address,
@@ -164,12 +173,13 @@ impl Authority {
         let now = self.parts.clock.now();
         let base = issuers::base(address);
         self.issuers.remember(&base, &*self.parts.site).await?;
-        // Where it runs is known of a machine's own identity only; of a user-assigned one this would be a lie.
+        // Where it runs is known of a machine's own identity, and of one that is attached to the machine that asks.
         let on_itself = matches!(principal.kind, PrincipalKind::MachineIdentity);
         let client = principal.client.ok_or(AuthorityError::MalformedClient)?;
         let managed = !matches!(principal.kind, PrincipalKind::Application);
         let expires_in = if managed { IDENTITY_SECONDS } else { APPLICATION_SECONDS };
         let resource = principal.resource.as_deref().map(spelled_for_claims);
+        let at = at.map(spelled_for_claims);
         let (tid, oid, appid) =
             (principal.tenant.to_string(), principal.object.to_string(), client.to_string());
         let (iss, uti) = (format!("{base}/{tid}/"), self.parts.chance.uuid().simple().to_string());
@@ -189,7 +199,7 @@ impl Authority {
             tid: &tid,
             uti: &uti,
             ver: "1.0",
-            xms_az_rid: resource.as_deref().filter(|_| on_itself),
+            xms_az_rid: at.as_deref().or(resource.as_deref().filter(|_| on_itself)),
             xms_mirid: resource.as_deref(),
         };
         let signer = self.keyring.signer(principal.tenant, now).ok_or(AuthorityError::Signing)?;

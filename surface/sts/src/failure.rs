@@ -38,6 +38,10 @@ codes! {
     ASSERTION_TIME = 700_024, "invalid_client", 401;
     SUBJECT_IS_NOT_ISSUER = 50_048, "invalid_client", 401;
     NO_FEDERATED = 700_211, "invalid_client", 401;
+    FEDERATED_AUDIENCE = 700_212, "invalid_client", 401;
+    FEDERATED_SUBJECT = 700_213, "invalid_client", 401;
+    FEDERATED_CASE = 7_002_138, "invalid_client", 401;
+    ISSUER_UNAVAILABLE = 501_661, "invalid_client", 401;
     UNKNOWN_RESOURCE = 500_011, "invalid_resource", 400;
     SCOPE_NOT_DEFAULT = 1_002_012, "invalid_scope", 400;
     SEVERAL_RESOURCES = 28_000, "invalid_request", 400;
@@ -146,6 +150,27 @@ impl From<AuthorityError> for Failure {
                 Aadsts::NO_FEDERATED,
                 format!("No matching federated identity record found for presented assertion issuer '{issuer}'."),
             ),
+            E::FederatedSubject { issuer, subject } => (
+                Aadsts::FEDERATED_SUBJECT,
+                format!("No matching federated identity record found for presented assertion subject '{subject}' of issuer '{issuer}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."),
+            ),
+            E::FederatedCase { issuer, subject } => (
+                Aadsts::FEDERATED_CASE,
+                format!("No matching federated identity record found for presented assertion subject '{subject}' of issuer '{issuer}'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison."),
+            ),
+            E::FederatedAudience(audience) => (
+                Aadsts::FEDERATED_AUDIENCE,
+                format!("No matching federated identity record found for presented assertion audience '{audience}'."),
+            ),
+            E::IssuerUnavailable(issuer) => (
+                Aadsts::ISSUER_UNAVAILABLE,
+                format!("Request to External OIDC endpoint failed: the keys of issuer '{issuer}' cannot be read."),
+            ),
+            E::NotAttached(named) => (
+                Aadsts::UNKNOWN_CLIENT,
+                format!("Identity not found: '{named}' is not attached to the machine that asks."),
+            ),
+            E::MissingClient => return Self::missing("client_id"),
             E::AssertionSignature(named) => (
                 Aadsts::ASSERTION_SIGNATURE,
                 format!("Client assertion failed signature validation. The key was not found or does not verify it. Thumbprint of key used by client: '{named}'."),

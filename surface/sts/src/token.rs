@@ -46,6 +46,7 @@ pub(crate) async fn token(
         tenant: &tenant,
         client: form.client(),
         proof,
+        identity: form.field("managed_identity"),
         audience: &audience,
         address: &call.context.address,
         correlation: call.correlation,

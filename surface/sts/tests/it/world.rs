@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     counting::Counting,
+    issuers::Issuers,
     seeds::{audit, seed_principals, seed_tenant},
 };
 
@@ -76,6 +77,7 @@ pub struct World {
     pub clock: Arc<FakeClock>,
     pub live: Arc<Live>,
     pub sign_ins: Arc<Recorder>,
+    pub issuers: Arc<Issuers>,
     pub authority: Arc<Authority>,
     pub machine_key: MachineKey,
     sts: Sts,
@@ -150,9 +152,13 @@ impl World {
         seed_principals(&store, &machine_key, &*clock).await;
         let (live, sign_ins) = (Arc::new(Live::default()), Arc::new(Recorder::default()));
         let directory = Arc::new(Counting::over(Arc::clone(&store) as _));
+        let issuers = Arc::new(Issuers::both());
         let authority = Authority::open(AuthorityParts {
             site: Arc::clone(&store) as _,
             directory: Arc::clone(&directory) as _,
+            federated: Arc::clone(&store) as _,
+            resources: Arc::clone(&store) as _,
+            documents: Arc::clone(&issuers) as _,
             live: Arc::clone(&live) as _,
             sign_ins: Arc::clone(&sign_ins) as _,
             tenant_keys,
@@ -168,6 +174,7 @@ impl World {
             clock,
             live,
             sign_ins,
+            issuers,
             authority,
             machine_key,
             sts,
@@ -235,6 +242,10 @@ impl World {
     /// A token of the machine, for a resource.
     pub async fn machine_token(&self) -> String {
         self.authority.token_for(T1, MACHINE_CLIENT, VAULT, &self.address()).await.unwrap().access_token
+    }
+
+    pub fn clock_now(&self) -> cs_time::Timestamp {
+        self.clock.now()
     }
 
     pub fn audit(&self) -> AuditRecord {
