@@ -1,5 +1,6 @@
 #!/bin/sh
-# az CLI, unmodified: the lab's preparation (steps 1 to 9), then the machine's own `az login --identity` (step 19).
+# az CLI, unmodified: the lab's preparation (steps 1 to 9), every other command that manages a site (control.sh), then the
+# machine's own `az login --identity` (step 19).
 #
 # Under the site's own names az is told about the cloud once; under `countersign run --cloud azure` it is told nothing.
 set -eu
@@ -81,6 +82,9 @@ expect "assignments" "$(jq -r --arg o "$OBJECT_ID" '[.[] | select(.principalId==
 say "9: tag"
 az tag update --resource-id "$MACHINE_ID" --operation Merge --tags scenario=lab >/dev/null
 expect "tag" "$(az tag list --resource-id "$MACHINE_ID" --query properties.tags.scenario -o tsv)" lab
+
+# shellcheck source=control.sh
+. "$here/control.sh"
 
 say "19: the machine signs in with no password"
 export AZURE_CONFIG_DIR="$work/machine"

@@ -1,12 +1,14 @@
 //! Who may do what, now: the live access snapshot of every tenant, and the one place that says yes.
 //!
-//! Role assignments and principals are held in memory per tenant and changed by deltas: a write of this replica is
+//! Role assignments, principals, memberships, custom roles and deny assignments are held in memory per tenant and changed by deltas: a write of this replica is
 //! seen at once ([`Access::refresh`]), one of another replica within the polling interval ([`Access::watch`]).
 //! A replica that cannot confirm its snapshot for [`CONFIRM_WITHIN_SECONDS`] refuses rather than to answer from
 //! what may no longer be true.
 //!
 //! A yes is a [`cs_rbac::Allowed`]; the store asks for it wherever a secret or a blob is read.
 
+mod groups;
+mod rules;
 mod tenant;
 
 use std::{
@@ -17,12 +19,13 @@ use std::{
 
 use cs_ids::{ObjectId, Scope, TenantId};
 use cs_rbac::{
-    Allowed, Ask, Attributes, Denied, NO_ATTRIBUTES, ObjectKind, Operation, PolicyAsk, PolicyEntry,
+    Allowed, Ask, Attributes, Denied, NO_ATTRIBUTES, ObjectKind, Operation, PermissionText, PolicyAsk,
+    PolicyEntry,
 };
-use cs_store::{Assignments, Directory, StoreError};
+use cs_store::{AccessRules, Assignments, Directory, DirectoryObjects, Resources, StoreError};
 use cs_time::Clock;
 
-use self::tenant::TenantAccess;
+use self::tenant::{Sources, TenantAccess};
 
 /// How long a snapshot may go unconfirmed before everything is refused, in seconds (design.md, State).
 pub const CONFIRM_WITHIN_SECONDS: i64 = 10;
@@ -51,8 +54,7 @@ pub enum Standing {
 
 /// The live snapshots of all tenants.
 pub struct Access {
-    assignments: Arc<dyn Assignments>,
-    directory: Arc<dyn Directory>,
+    sources: Sources,
     clock: Arc<dyn Clock>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantAccess>>>,
 }
@@ -63,7 +65,29 @@ impl Access {
         directory: Arc<dyn Directory>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { assignments, directory, clock, tenants: RwLock::default() }
+        let sources = Sources { assignments, directory, memberships: None, rules: None, subscriptions: None };
+        Self { sources, clock, tenants: RwLock::default() }
+    }
+
+    /// Groups count too: whoever is in one, also through groups, holds what the group holds.
+    #[must_use]
+    pub fn with_groups(mut self, memberships: Arc<dyn DirectoryObjects>) -> Self {
+        self.sources.memberships = Some(memberships);
+        self
+    }
+
+    /// The root management group counts too: it is above every subscription of the tenant.
+    #[must_use]
+    pub fn with_subscriptions(mut self, subscriptions: Arc<dyn Resources>) -> Self {
+        self.sources.subscriptions = Some(subscriptions);
+        self
+    }
+
+    /// Custom roles and deny assignments count too.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Arc<dyn AccessRules>) -> Self {
+        self.sources.rules = Some(rules);
+        self
     }
 
     /// Loads a tenant, or brings its snapshot up to date: to be called after every write that changes assignments or
@@ -76,7 +100,7 @@ impl Access {
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(tenants.entry(tenant).or_default())
         });
-        held.refresh(tenant, &*self.assignments, &*self.directory, &*self.clock).await
+        held.refresh(tenant, &self.sources, &*self.clock).await
     }
 
     /// Polls for other replicas' changes, for ever.
@@ -148,8 +172,8 @@ impl Access {
         permission: &str,
         vault: &Scope,
     ) -> Result<Allowed, Refusal> {
-        self.confirmed(op.caller.tenant)?;
-        let ask = PolicyAsk { caller: &op.caller, groups: &[], kind, permission, vault };
+        let groups = self.confirmed(op.caller.tenant)?.groups_of(op.caller.object);
+        let ask = PolicyAsk { caller: &op.caller, groups: &groups, kind, permission, vault };
         cs_rbac::decide_policy(entries, &ask).map_err(Refusal::Denied)
     }
 
@@ -159,6 +183,26 @@ impl Access {
     /// [`Refusal::Unconfirmed`].
     pub fn is_visible(&self, op: &Operation, scope: &Scope) -> Result<bool, Refusal> {
         Ok(self.confirmed(op.caller.tenant)?.is_visible(op.caller.object, scope))
+    }
+
+    /// The groups somebody is in, also through groups.
+    ///
+    /// # Errors
+    /// [`Refusal::Unconfirmed`].
+    pub fn groups_of(&self, tenant: TenantId, who: ObjectId) -> Result<Vec<ObjectId>, Refusal> {
+        Ok(self.confirmed(tenant)?.groups_of(who))
+    }
+
+    /// The permission blocks that hold at a scope for the caller, each with the condition of its assignment.
+    ///
+    /// # Errors
+    /// [`Refusal::Unconfirmed`].
+    pub fn permissions(
+        &self,
+        op: &Operation,
+        scope: &Scope,
+    ) -> Result<Vec<(PermissionText, Option<String>)>, Refusal> {
+        Ok(self.confirmed(op.caller.tenant)?.permissions(op.caller.object, scope))
     }
 
     /// What the directory says of a principal right now.

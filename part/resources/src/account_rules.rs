@@ -3,7 +3,7 @@
 use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::{ResourceError, input};
+use crate::{ResourceError, account_keys, input};
 
 /// Said by the product, ignored when sent back.
 const READ_ONLY: &[&str] = &[
@@ -107,7 +107,7 @@ pub(crate) fn properties(
         ("allowSharedKeyAccess", json!(shared_key)),
         ("provisioningState", json!("Succeeded")),
         ("creationTime", json!(created.iso7())),
-        ("keyCreationTime", json!({"key1": null, "key2": null})),
+        ("keyCreationTime", Value::Object(account_keys::times(old, created))),
         ("primaryLocation", json!(location)),
         ("statusOfPrimary", json!("available")),
         ("privateEndpointConnections", json!([])),

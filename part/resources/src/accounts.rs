@@ -5,7 +5,7 @@ use cs_rbac::{Allowed, Operation};
 use cs_store::{HostKind, Resource, StoreError};
 
 use crate::{
-    Input, Manager, NameVerdict, Patch, ResourceError, account_rules, input, tags,
+    Input, Manager, NameVerdict, Patch, ResourceError, When, account_rules, input, tags,
     write::{Companions, Shape, location_of},
 };
 
@@ -38,8 +38,8 @@ impl Manager {
         let new_tags = new.tags.unwrap_or_default();
         tags::check(&new_tags, tags::ACCOUNT_NAME_MAX_CHARS)?;
         let companions = match self.is_there(op, &id).await? {
-            true => Companions::default(),
-            false => self.account_host(op, &name).await?,
+            true => Companions::none(new.when),
+            false => self.account_host(op, &name, new.when).await?,
         };
         let now = self.at.clock.now();
         let written = self.write(op, allowed, (&id, ACCOUNTS), companions, |known| {
@@ -76,7 +76,7 @@ impl Manager {
         if let Some(new) = &patch.tags {
             tags::check(new, tags::ACCOUNT_NAME_MAX_CHARS)?;
         }
-        let written = self.write(op, allowed, (id, ACCOUNTS), Companions::default(), |known| {
+        let written = self.write(op, allowed, (id, ACCOUNTS), Companions::none(patch.when), |known| {
             let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
             let mut shape = Shape::of(known);
             let given = input::merged(&shape.properties, &patch.properties);
@@ -99,12 +99,18 @@ impl Manager {
         Ok(if taken { NameVerdict::Taken } else { NameVerdict::Free })
     }
 
-    async fn account_host(&self, op: &Operation, name: &AccountName) -> Result<Companions, ResourceError> {
+    async fn account_host(
+        &self,
+        op: &Operation,
+        name: &AccountName,
+        when: When,
+    ) -> Result<Companions, ResourceError> {
+        when.check(false)?;
         if let Some(owner) = self.at.resources.host_owner(HostKind::Account, name.key()).await? {
             let ours = owner.tenant == op.caller.tenant;
             return Err(ResourceError::AccountNameTaken { name: name.as_str().to_owned(), ours });
         }
         let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
-        Ok(Companions { host: Some((HostKind::Account, name.key(), key)), principal: None })
+        Ok(Companions { host: Some((HostKind::Account, name.key(), key)), principal: None, when })
     }
 }

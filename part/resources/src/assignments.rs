@@ -1,7 +1,9 @@
 //! Role assignments (rbac.md 3).
 
+use std::sync::Arc;
+
 use cs_ids::{ObjectId, Scope};
-use cs_rbac::{Allowed, AssignmentId, Condition, Operation, RoleDefinition, RoleId, builtin_role};
+use cs_rbac::{Allowed, AssignmentId, Condition, Operation, RoleDefinition, RoleId};
 use cs_store::{Assignment, AssignmentFilter, AuditRecord, Principal, StoreError};
 use uuid::Uuid;
 
@@ -57,7 +59,7 @@ impl Manager {
         new: AssignmentInput,
     ) -> Result<(Assignment, Existing), ResourceError> {
         let id: AssignmentId = name.parse().map_err(|_| ResourceError::BadAssignmentName(name.to_owned()))?;
-        let role = assignable_role(&new.role, scope)?;
+        let role = self.assignable_role(op, &new.role, scope).await?;
         let condition = readable_condition(&new)?;
         if new.description.as_ref().is_some_and(|d| d.chars().count() > DESCRIPTION_MAX_CHARS) {
             return Err(ResourceError::invalid("description", "may have at most 2048 characters"));
@@ -147,6 +149,20 @@ impl Manager {
         Ok(PrincipalHint(found.map(|p| p.kind.principal_type())))
     }
 
+    async fn assignable_role(
+        &self,
+        op: &Operation,
+        text: &str,
+        scope: &Scope,
+    ) -> Result<Arc<RoleDefinition>, ResourceError> {
+        let id = role_guid(text).ok_or_else(|| ResourceError::NoRole(text.chars().take(200).collect()))?;
+        let role = self.role(op, &id).await?.ok_or_else(|| ResourceError::NoRole(simple(id.uuid())))?;
+        match self.is_assignable(op, &role.definition, scope) {
+            true => Ok(role.definition),
+            false => Err(ResourceError::RoleNotAssignable(id)),
+        }
+    }
+
     async fn assignee(&self, op: &Operation, new: &AssignmentInput) -> Result<Principal, ResourceError> {
         let found = self.at.directory.principal(op.caller.tenant, new.principal).await?;
         let missing = ResourceError::NoPrincipal { object: new.principal, tenant: op.caller.tenant };
@@ -181,12 +197,6 @@ impl Manager {
 /// The GUID of a role id, with or without a scope before it.
 pub fn role_guid(text: &str) -> Option<RoleId> {
     text.trim_end_matches('/').rsplit('/').next()?.parse().ok()
-}
-
-fn assignable_role(text: &str, scope: &Scope) -> Result<&'static RoleDefinition, ResourceError> {
-    let id = role_guid(text).ok_or_else(|| ResourceError::NoRole(text.chars().take(200).collect()))?;
-    let role = builtin_role(&id).ok_or_else(|| ResourceError::NoRole(simple(id.uuid())))?;
-    if role.assignable_at(scope) { Ok(role) } else { Err(ResourceError::RoleNotAssignable(id)) }
 }
 
 /// 32 hexadecimal digits, as messages print ids.

@@ -52,6 +52,21 @@ pub enum ResourceError {
     NoRole(String),
     #[error("role {0} cannot be assigned at this scope")]
     RoleNotAssignable(RoleId),
+    #[error("the role definition is not valid: {0}")]
+    BadRole(String),
+    #[error("a role cannot be made assignable at '{0}'")]
+    BadAssignableScope(String),
+    #[error("a role is called '{0}' already")]
+    RoleNameTaken(String),
+    #[error("the role is assigned")]
+    RoleIsAssigned,
+    #[error("the role came with the product")]
+    BuiltInRole,
+    #[error("the tenant has as many custom roles as it may have")]
+    TooManyRoles,
+    /// A lock forbids it; `by` lists the scopes that are locked.
+    #[error("'{scope}' cannot be changed: {by} is locked")]
+    Locked { scope: Box<Scope>, what: &'static str, by: String },
     #[error("the assignment exists as {0}")]
     AssignmentExists(String),
     #[error("an assignment's role, principal and scope are fixed")]
@@ -60,6 +75,16 @@ pub enum ResourceError {
     BadCondition(#[from] BadCondition),
     #[error("the subscription has as many role assignments as it may have")]
     TooManyAssignments,
+    #[error("another federated credential has the same issuer and subject")]
+    FederatedExists,
+    #[error("the identity has as many federated credentials as it may have")]
+    TooManyFederated,
+    #[error("no federated credential '{0}'")]
+    NoFederated(String),
+    #[error("'{0}' may not be assigned by the caller")]
+    MayNotAssign(Box<ResourceId>),
+    #[error("the condition of the request does not hold")]
+    Precondition,
     /// Others kept changing it; the caller may try again.
     #[error("'{0}' is being changed by others")]
     Busy(Box<ResourceId>),

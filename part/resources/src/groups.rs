@@ -32,7 +32,7 @@ impl Manager {
         let wanted = input::location(new.location.as_deref())?;
         let new_tags = new.tags.unwrap_or_default();
         tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
-        self.write(op, allowed, (&id, GROUPS), Companions::default(), |known| {
+        self.write(op, allowed, (&id, GROUPS), Companions::none(new.when), |known| {
             Ok(Shape {
                 location: location_of(&id, known, wanted.as_deref())?,
                 tags: new_tags.clone(),
@@ -59,7 +59,7 @@ impl Manager {
         if let Some(new) = &patch.tags {
             tags::check(new, tags::NAME_MAX_CHARS)?;
         }
-        let written = self.write(op, allowed, (id, GROUPS), Companions::default(), |known| {
+        let written = self.write(op, allowed, (id, GROUPS), Companions::none(patch.when), |known| {
             let mut shape = Shape::of(known.ok_or_else(missing)?);
             shape.tags = patch.tags.clone().unwrap_or(shape.tags);
             Ok(shape)

@@ -4,9 +4,30 @@ use serde_json::{Map, Value};
 
 use crate::ResourceError;
 
+/// What must be so for a write to happen (`If-Match`, `If-None-Match`). Resources here carry no ETags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum When {
+    #[default]
+    Always,
+    /// Only to create.
+    Absent,
+    /// Only to change.
+    Present,
+}
+
+impl When {
+    pub(crate) fn check(self, is_there: bool) -> Result<(), ResourceError> {
+        match (self, is_there) {
+            (Self::Always, _) | (Self::Absent, false) | (Self::Present, true) => Ok(()),
+            (Self::Absent, true) | (Self::Present, false) => Err(ResourceError::Precondition),
+        }
+    }
+}
+
 /// The whole of a resource, as a PUT describes it.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
+    pub when: When,
     pub location: Option<String>,
     pub tags: Option<Vec<(String, String)>>,
     /// Members beside `properties`: `sku`, `kind`, `identity`, …; those the product writes itself are ignored.
@@ -17,6 +38,7 @@ pub struct Input {
 /// What to change; what is `None` or missing stays.
 #[derive(Debug, Clone, Default)]
 pub struct Patch {
+    pub when: When,
     pub tags: Option<Vec<(String, String)>>,
     pub extra: Map<String, Value>,
     pub properties: Map<String, Value>,

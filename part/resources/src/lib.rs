@@ -9,20 +9,30 @@
 //! | --- | --- |
 //! | groups | [`groups`] |
 //! | machines (and the identity that comes with one) | [`machines`] |
+//! | user-assigned identities, and which machines act as them | [`identities`], [`attached`] |
 //! | vaults | [`vaults`], [`vault_rules`], [`policies`] |
-//! | storage accounts | [`accounts`], [`account_rules`] |
+//! | storage accounts and their keys | [`accounts`], [`account_rules`], [`account_keys`] |
 //! | tags, on anything | [`tags`], [`tag_names`] |
-//! | role assignments | [`assignments`], [`scopes`] |
+//! | role assignments, custom roles, deny assignments | [`assignments`], [`roles`], [`denies`], [`scopes`] |
+//! | locks | [`locks`] |
+//! | the activity log | [`activity`] |
 
+mod account_keys;
 mod account_rules;
 mod accounts;
+mod activity;
 mod assignments;
+mod attached;
+mod denies;
 mod error;
 mod groups;
+mod identities;
 mod input;
 mod listing;
+mod locks;
 mod machines;
 mod policies;
+mod roles;
 mod scopes;
 mod subscriptions;
 mod tag_names;
@@ -35,18 +45,28 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_ids::TenantId;
-use cs_store::{Assignments, Directory, Resources, StoreError};
+use cs_store::{
+    AccessRules, Assignments, AuditLog, Directory, FederatedCredentials, Locks, Resources, Site, StoreError,
+};
 use cs_time::{Chance, Clock};
 
+pub use account_keys::AccountKey;
 pub use accounts::ACCOUNTS;
+pub use activity::Activity;
 pub use assignments::{AssignmentInput, Existing, ListWhich, PrincipalHint, role_guid, simple};
-pub use cs_store::{Assignment, Resource, ResourceFilter, Subscription};
+pub use attached::Attachments;
+pub use cs_store::{
+    Assignment, DenyRow, FederatedCredential, Lock, LockLevel, Resource, ResourceFilter, Subscription, Tenant,
+};
 pub use error::ResourceError;
 pub use groups::GROUPS;
-pub use input::{Input, Patch};
+pub use identities::IDENTITIES;
+pub use input::{Input, Patch, When};
 pub use listing::Page;
+pub use locks::Deed;
 pub use machines::{MACHINES, principal_of};
 pub use policies::PolicyChange;
+pub use roles::{KnownRole, Made, RoleInput};
 pub use tag_names::{TagName, TagValue};
 pub use tags::TagChange;
 pub use vaults::{NameVerdict, VAULTS, VaultOptions, scheduled_purge};
@@ -59,14 +79,32 @@ pub trait DataKeys: Send + Sync {
     /// # Errors
     /// When the tenant's key cannot be read.
     async fn new_wrapped_key(&self, tenant: TenantId) -> Result<Vec<u8>, StoreError>;
+
+    /// The shared key of an account that follows from its wrapped data key, base64 of 64 bytes. `which` names the key
+    /// and when it was made: another time is another key.
+    ///
+    /// # Errors
+    /// When the data key cannot be opened.
+    fn account_key(
+        &self,
+        tenant: TenantId,
+        wrapped: &[u8],
+        account: &str,
+        which: (&str, &str),
+    ) -> Result<String, StoreError>;
 }
 
 /// What a [`Manager`] stands on.
 #[derive(Clone)]
 pub struct Ground {
+    pub site: Arc<dyn Site>,
     pub resources: Arc<dyn Resources>,
     pub assignments: Arc<dyn Assignments>,
+    pub rules: Arc<dyn AccessRules>,
+    pub locks: Arc<dyn Locks>,
+    pub log: Arc<dyn AuditLog>,
     pub directory: Arc<dyn Directory>,
+    pub federated: Arc<dyn FederatedCredentials>,
     pub keys: Arc<dyn DataKeys>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,

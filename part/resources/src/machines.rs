@@ -13,7 +13,7 @@ use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, input, tags,
+    Attachments, Input, Manager, Patch, ResourceError, input, tags,
     write::{Companions, Shape, location_of},
 };
 
@@ -44,6 +44,7 @@ impl Manager {
         allowed: &Allowed,
         id: &ResourceId,
         new: Input,
+        (identities, may_assign): (&Attachments, &[ResourceId]),
     ) -> Result<(Resource, bool), ResourceError> {
         id.name().parse::<MachineName>()?;
         let key = public_key(&new.properties)?;
@@ -54,7 +55,11 @@ impl Manager {
         if let Some(tags) = &new.tags {
             tags::check(tags, tags::NAME_MAX_CHARS)?;
         }
-        let companions = Companions { principal: Some(identity.clone()), host: None };
+        let before = self.at.resources.resource(op.caller.tenant, id.clone()).await?;
+        let before = before.and_then(|b| b.extra.get("identity").cloned());
+        let own = before.clone().unwrap_or_else(|| identity_of(&identity.principal));
+        let whose = self.attach(op, &own, identities, may_assign).await?;
+        let companions = Companions { principal: Some(identity.clone()), host: None, when: new.when };
         self.write(op, allowed, (id, MACHINES), companions, |known| {
             let mut extra = input::extra(new.extra.clone());
             let old = known.map(Shape::of).unwrap_or(Shape {
@@ -63,8 +68,11 @@ impl Manager {
                 extra: Map::new(),
                 properties: Map::new(),
             });
-            let whose = old.extra.get("identity").cloned();
-            extra.insert("identity".to_owned(), whose.unwrap_or_else(|| identity_of(&identity.principal)));
+            // What was worked out above is about the identities of then.
+            if old.extra.get("identity") != before.as_ref() {
+                return Err(ResourceError::Busy(Box::new(id.clone())));
+            }
+            extra.insert("identity".to_owned(), whose.clone());
             let properties = match known {
                 None => connected(&given, op.started, &identity.principal),
                 Some(_) => updated(&old.properties, &given, key.as_ref())?,
@@ -85,18 +93,24 @@ impl Manager {
         allowed: &Allowed,
         id: &ResourceId,
         patch: Patch,
+        (identities, may_assign): (&Attachments, &[ResourceId]),
     ) -> Result<Resource, ResourceError> {
-        self.existing(op, id).await?;
+        let before = self.existing(op, id).await?.extra.get("identity").cloned().unwrap_or_default();
+        let whose = self.attach(op, &before, identities, may_assign).await?;
         if let Some(tags) = &patch.tags {
             tags::check(tags, tags::NAME_MAX_CHARS)?;
         }
         let key = public_key(&patch.properties)?;
         let given = input::without_read_only(patch.properties, READ_ONLY);
-        let written = self.write(op, allowed, (id, MACHINES), Companions::default(), |known| {
+        let written = self.write(op, allowed, (id, MACHINES), Companions::none(patch.when), |known| {
             let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
             shape.properties = updated(&shape.properties, &given, key.as_ref())?;
             shape.tags = patch.tags.clone().unwrap_or(shape.tags);
+            if shape.extra.get("identity") != Some(&before) {
+                return Err(ResourceError::Busy(Box::new(id.clone())));
+            }
             shape.extra = input::merged(&shape.extra, &input::extra(patch.extra.clone()));
+            shape.extra.insert("identity".to_owned(), whose.clone());
             Ok(shape)
         });
         Ok(written.await?.0)

@@ -6,7 +6,7 @@ use cs_store::{AuditRecord, HostKind, Resource};
 use serde_json::{Value, json};
 
 use crate::{
-    Input, Manager, Patch, PolicyChange, ResourceError, input, policies, tags, vault_rules,
+    Input, Manager, Patch, PolicyChange, ResourceError, When, input, policies, tags, vault_rules,
     write::{Companions, Shape, location_of},
 };
 
@@ -55,8 +55,8 @@ impl Manager {
         let new_tags = new.tags.unwrap_or_default();
         tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
         let companions = match self.is_there(op, id).await? {
-            true => Companions::default(),
-            false => self.vault_host(op, id, &name).await?,
+            true => Companions::none(new.when),
+            false => self.vault_host(op, id, &name, new.when).await?,
         };
         let tenant = op.caller.tenant;
         let written = self.write(op, allowed, (id, VAULTS), companions, |known| {
@@ -227,7 +227,9 @@ impl Manager {
         op: &Operation,
         id: &ResourceId,
         name: &VaultName,
+        when: When,
     ) -> Result<Companions, ResourceError> {
+        when.check(false)?;
         if self.at.resources.host_taken(HostKind::Vault, name.key()).await? {
             let deleted = self.deleted_vaults(op, id.subscription()).await?;
             let as_written = name.as_str().to_owned();
@@ -237,7 +239,7 @@ impl Manager {
             });
         }
         let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
-        Ok(Companions { host: Some((HostKind::Vault, name.key(), key)), principal: None })
+        Ok(Companions { host: Some((HostKind::Vault, name.key(), key)), principal: None, when })
     }
 }
 

@@ -5,7 +5,7 @@ use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, Expect, HostKind, NewPrincipal, Resource, ResourceWrite, StoreError};
 use serde_json::{Map, Value};
 
-use crate::{Manager, ResourceError};
+use crate::{Manager, ResourceError, When};
 
 /// How often a write starts over before it gives up: with this many losses in a row others are at it in earnest.
 const ATTEMPTS: usize = 8;
@@ -15,6 +15,14 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct Companions {
     pub host: Option<(HostKind, String, Vec<u8>)>,
     pub principal: Option<NewPrincipal>,
+    pub when: When,
+}
+
+impl Companions {
+    /// Brings nothing along.
+    pub(crate) fn none(when: When) -> Self {
+        Self { when, ..Self::default() }
+    }
 }
 
 /// The parts of a resource that its kind decides.
@@ -51,6 +59,7 @@ impl Manager {
     ) -> Result<(Resource, bool), ResourceError> {
         for _ in 0..ATTEMPTS {
             let known = self.at.resources.resource(op.caller.tenant, id.clone()).await?;
+            companions.when.check(known.is_some())?;
             let resource = self.resource(op, (id, kind), known.as_ref(), shape(known.as_ref())?);
             let (expect, with) = match &known {
                 None => (Expect::Absent, companions.clone()),

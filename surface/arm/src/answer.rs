@@ -15,6 +15,8 @@ pub(crate) struct Trail {
     client_request_id: Option<String>,
     routing: String,
     remaining: String,
+    /// The bucket of the whole subscription, beside that of the caller.
+    global: Option<String>,
 }
 
 impl Trail {
@@ -37,6 +39,7 @@ impl Trail {
             request_id: context.request_id.to_string(),
             routing: format!("LOCAL:{at}:{}", context.request_id),
             remaining: format!("{}-{level}-{what}", headers::REMAINING_PREFIX),
+            global: within.then(|| format!("{}-subscription-global-{what}", headers::REMAINING_PREFIX)),
             correlation,
             client_request_id,
         }
@@ -55,6 +58,9 @@ impl Trail {
         set(headers::ROUTING_ID, &self.routing);
         // Nothing is counted: the number is what a full bucket says.
         set(&self.remaining, "11999");
+        if let Some(global) = &self.global {
+            set(global, "3749");
+        }
         if let Some(id) = &self.client_request_id {
             set(headers::CLIENT_REQUEST_ID, id);
         }

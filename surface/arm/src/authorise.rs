@@ -4,7 +4,7 @@ use cs_access::Refusal;
 use cs_audit::AuditRecord;
 use cs_ids::ObjectId;
 use cs_rbac::{Allowed, Attributes, Source, condition::names, decide_own_machine};
-use cs_resources::{principal_of, role_guid};
+use cs_resources::{Deed, principal_of, role_guid};
 use cs_serve::{Door, Needs};
 use cs_wire_arm::RoleAssignmentBody;
 
@@ -12,6 +12,8 @@ use crate::{
     call::Call,
     doors::{Also, Op},
     failure::Failure,
+    place,
+    types::locks,
 };
 
 /// Asks for what the door needs at the call's scope and leaves the proof in the call.
@@ -39,6 +41,18 @@ pub(crate) async fn authorise(call: &mut Call, door: &Door<Op>) -> Result<(), Fa
     };
     call.allowed = Some(allowed);
     Ok(())
+}
+
+/// What a door does to its scope, for locks: nothing when it only reads, or when it is a lock's own.
+pub(crate) fn deed(door: &Door<Op>) -> Option<Deed> {
+    let Needs::Action(action) = door.needs else { return None };
+    if action.ends_with("/read") || locks::FREE.contains(&action) {
+        return None;
+    }
+    match door.method {
+        "DELETE" => Some(Deed::Delete { whole: place::is_whole(door.path) }),
+        _ => Some(Deed::Write),
+    }
 }
 
 /// A machine reads its own resource without a role.

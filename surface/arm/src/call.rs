@@ -7,7 +7,7 @@ use cs_audit::AuditRecord;
 use cs_ids::{ResourceId, Scope, SubscriptionId};
 use cs_names::Address;
 use cs_rbac::{Allowed, Operation};
-use cs_resources::{Input, Manager, Patch};
+use cs_resources::{Input, Manager, Patch, When};
 use cs_serve::{Params, Query, Response};
 use cs_wire_arm::ResourceBody;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,8 @@ pub(crate) struct Call {
     pub params: Params,
     pub query: Query,
     pub body: Bytes,
+    /// What `If-Match` and `If-None-Match` ask.
+    pub when: When,
     /// As received.
     pub path: String,
     pub address: Address,
@@ -66,6 +68,7 @@ impl Call {
     pub fn input(&self) -> Result<Input, Failure> {
         let body = ResourceBody::parse(&self.body)?;
         Ok(Input {
+            when: self.when,
             tags: body.tags()?,
             location: body.location,
             extra: body.rest,
@@ -75,7 +78,7 @@ impl Call {
 
     pub fn patch(&self) -> Result<Patch, Failure> {
         let Input { tags, extra, properties, .. } = self.input()?;
-        Ok(Patch { tags, extra, properties })
+        Ok(Patch { when: self.when, tags, extra, properties })
     }
 
     /// What a subscription in the path must be: one of the caller's tenant.
@@ -116,6 +119,12 @@ impl Call {
             .refresh(self.op.caller.tenant)
             .await
             .map_err(cs_resources::ResourceError::from)?)
+    }
+
+    /// What hands out secrets answers only once its record is durable.
+    pub async fn record(&self) -> Result<(), Failure> {
+        let record = AuditRecord::done(&self.op, self.allowed()?);
+        self.parts.audit.record(record).await.map_err(|_| Failure::busy())
     }
 
     /// Plain reads go to the audit log in groups.

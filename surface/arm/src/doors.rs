@@ -52,9 +52,14 @@ const ALL: &[&[Door<Op>]] = &[
     types::subscriptions::DOORS,
     types::tags::DOORS,
     types::machines::DOORS,
+    types::identities::DOORS,
     types::vaults::DOORS,
     types::accounts::DOORS,
     types::roles::DOORS,
+    types::denies::DOORS,
+    types::locks::DOORS,
+    types::management::DOORS,
+    types::activity::DOORS,
     types::providers::DOORS,
     types::groups::DOORS,
     types::resources::DOORS,
@@ -63,6 +68,15 @@ const ALL: &[&[Door<Op>]] = &[
 /// Every row: method, path and need, for the test that knocks on each.
 pub fn doors() -> impl Iterator<Item = (&'static str, &'static str, Needs)> {
     ALL.iter().flat_map(|table| table.iter()).map(|d| (d.method, d.path, d.needs))
+}
+
+/// Whether an action is one of this surface's, and changes something.
+pub(crate) fn changes(action: &str) -> bool {
+    !action.ends_with("/read")
+        && ALL
+            .iter()
+            .flat_map(|table| table.iter())
+            .any(|d| matches!(d.needs, Needs::Action(known) if known.eq_ignore_ascii_case(action)))
 }
 
 pub(crate) struct Way {

@@ -101,6 +101,11 @@ impl Failure {
         )
     }
 
+    pub fn precondition() -> Self {
+        let message = "The condition of 'If-Match' or 'If-None-Match' does not hold for this resource.";
+        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
+    }
+
     pub fn bad_uri() -> Self {
         Self::bad("InvalidRequestUri", "The provided request uri is invalid.")
     }
@@ -363,6 +368,44 @@ impl From<ResourceError> for Failure {
                 "RoleDefinitionNotAssignable",
                 format!("The role definition '{id}' cannot be assigned at this scope."),
             ),
+            ResourceError::BadRole(why) => Self::bad(
+                "InvalidActionOrNotAction",
+                format!("{} does not match any of the actions supported by the providers.", shown(&why)),
+            ),
+            ResourceError::BadAssignableScope(scope) => Self::bad(
+                "AssignableScopeNotUnderSubscriptionScope",
+                format!(
+                    "The assignable scope '{}' is not valid: it must be the root management group, a subscription or a resource group of this tenant.",
+                    shown(&scope)
+                ),
+            ),
+            ResourceError::RoleNameTaken(name) => Self::new(
+                S::CONFLICT,
+                "RoleDefinitionWithSameNameExists",
+                format!(
+                    "A custom role with the same name already exists in this directory. Use a different name: '{}'.",
+                    shown(&name)
+                ),
+            ),
+            ResourceError::RoleIsAssigned => Self::bad(
+                "RoleDefinitionHasAssignments",
+                "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).",
+            ),
+            ResourceError::BuiltInRole => Self::bad(
+                "RoleDefinitionUpdateNotPermitted",
+                "A built-in role definition cannot be changed or deleted.",
+            ),
+            ResourceError::TooManyRoles => Self::bad(
+                "RoleDefinitionLimitExceeded",
+                "Role definition limit exceeded. No more role definitions can be created.",
+            ),
+            ResourceError::Locked { scope, what, by } => Self::new(
+                S::CONFLICT,
+                "ScopeLocked",
+                format!(
+                    "The scope '{scope}' cannot perform {what} operation because following scope(s) are locked: '{by}'. Please remove the lock and try again."
+                ),
+            ),
             ResourceError::AssignmentExists(name) => Self::new(
                 S::CONFLICT,
                 "RoleAssignmentExists",
@@ -383,6 +426,28 @@ impl From<ResourceError> for Failure {
                 "RoleAssignmentLimitExceeded",
                 "The role assignment limit has been exceeded. No more role assignments can be created.",
             ),
+            ResourceError::FederatedExists => Self::new(
+                S::CONFLICT,
+                "Conflict",
+                "Issuer and subject combination already exists for this Managed Identity.",
+            ),
+            ResourceError::TooManyFederated => Self::bad(
+                "FederatedIdentityCredentialsLimitExceeded",
+                "Too many Federated Identity Credentials: at most 20 are allowed for one Managed Identity.",
+            ),
+            ResourceError::NoFederated(name) => Self::new(
+                S::NOT_FOUND,
+                "NotFound",
+                format!("The federated identity credential '{}' was not found.", shown(&name)),
+            ),
+            ResourceError::MayNotAssign(id) => Self::new(
+                S::FORBIDDEN,
+                "LinkedAuthorizationFailed",
+                format!(
+                    "The client has permission to perform this action, but not the action 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on the linked scope '{id}', or the linked scope is invalid."
+                ),
+            ),
+            ResourceError::Precondition => Self::precondition(),
             ResourceError::Busy(_) => Self::new(
                 S::CONFLICT,
                 "AnotherOperationInProgress",

@@ -22,7 +22,7 @@ use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
 use cs_ids::{CorrelationId, SubscriptionId};
 use cs_rbac::{Caller, Operation};
-use cs_resources::Manager;
+use cs_resources::{Manager, When};
 use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
 use cs_wire_arm::headers;
 use http::{HeaderMap, Method};
@@ -84,27 +84,30 @@ impl Arm {
         let caller = self.caller(&head.headers, &path, context).await?;
         check_query(&query)?;
         check_path(&path)?;
-        let method = head.method;
+        let (method, when) = (head.method, when(&head.headers)?);
         let way = self.doors.find(method.as_str(), &path, &query)?;
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
         let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
-        self.enter(op, way, (method, path, query, body), context).await
+        self.enter(op, way, (method, path, query, body, when), context).await
     }
 
     async fn enter(
         &self,
         op: Operation,
         way: Way,
-        (method, path, query, body): (Method, String, Query, bytes::Bytes),
+        (method, path, query, body, when): (Method, String, Query, bytes::Bytes, When),
         context: &Context,
     ) -> Result<Response, Failure> {
         let scope = place::scope_of(way.door.path, &way.params)?;
         let parts = Arc::clone(&self.parts);
         let address = context.address.clone();
         let mut call =
-            Call { parts, op, params: way.params, query, body, path, address, scope, allowed: None };
+            Call { parts, op, params: way.params, query, body, when, path, address, scope, allowed: None };
         call.check_subscription().await?;
         authorise::authorise(&mut call, way.door).await?;
+        if let Some(deed) = authorise::deed(way.door) {
+            call.manager().check_locks(&call.op, &call.scope, deed).await?;
+        }
         let response = (way.door.op.run)(&call).await?;
         if method == Method::GET || method == Method::HEAD {
             call.record_read()?;
@@ -139,6 +142,17 @@ fn sent(request: &Request, name: &str) -> Option<String> {
     single(request.headers(), name).ok().flatten().map(str::to_owned)
 }
 
+/// What the conditional headers ask (arm.md 1.7). Nothing here has an ETag, so a named one is never the present one.
+fn when(headers: &HeaderMap) -> Result<When, Failure> {
+    let one = |name: &str| single(headers, name).map_err(|()| Failure::precondition());
+    match (one("if-match")?, one("if-none-match")?) {
+        (None, Some("*")) => Ok(When::Absent),
+        (Some("*"), None) => Ok(When::Present),
+        (None, _) => Ok(When::Always),
+        (Some(_), _) => Err(Failure::precondition()),
+    }
+}
+
 /// `api-version` is required; its value may be any date (arm.md 1.1). A doubled parameter could be read two ways.
 fn check_query(query: &Query) -> Result<(), Failure> {
     if query.has_duplicates() {
@@ -155,7 +169,12 @@ fn check_query(query: &Query) -> Result<(), Failure> {
         || rest.len() > 1
             && rest.starts_with('-')
             && rest[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    if date.len() == 10 && dated && suffix && rest.len() <= 32 {
+    let within = |from: usize, least: u8, most: u8| {
+        date.get(from..from + 2)
+            .and_then(|n| n.parse::<u8>().ok())
+            .is_some_and(|n| (least..=most).contains(&n))
+    };
+    if date.len() == 10 && dated && within(5, 1, 12) && within(8, 1, 31) && suffix && rest.len() <= 32 {
         Ok(())
     } else {
         Err(Failure::bad_api_version(version))

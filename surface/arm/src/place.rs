@@ -8,6 +8,11 @@ use crate::failure::Failure;
 /// Placeholders that belong to the scope; what comes after the last of them is the operation's own.
 const SCOPE_PLACES: &[&str] = &["{sub}", "{group}", "{name}", "{scope*}"];
 
+/// Whether the whole path is the scope: then a DELETE takes the scope itself away.
+pub(crate) fn is_whole(template: &str) -> bool {
+    template.rsplit('/').next().is_some_and(|last| SCOPE_PLACES.contains(&last))
+}
+
 /// The scope a door is about: its template up to the last of [`SCOPE_PLACES`], filled in. Words of the template are in
 /// their defined case, so that one resource has one id whatever the caller wrote.
 pub(crate) fn scope_of(template: &str, params: &Params) -> Result<Scope, Failure> {

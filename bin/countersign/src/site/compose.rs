@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use cs_access::Access;
 use cs_arm::{Arm, Parts};
 use cs_audit::Audit;
-use cs_authority::{Authority, AuthorityParts, LiveDirectory, SignIns, Standing};
+use cs_authority::{Authority, AuthorityParts, Documents, LiveDirectory, SignIns, Standing};
 use cs_blob::{BlobParts, Blobs, DEVELOPMENT_ACCOUNT};
 use cs_blob_http::{BlobHttp, Development};
 use cs_bytes::BlobBytes;
-use cs_directory::Principals;
+use cs_directory::{DirectoryParts, Principals};
 use cs_graph::Graph;
 use cs_ids::{ObjectId, ResourceId, SubscriptionId, TenantId};
 use cs_names::SiteNames;
+use cs_outbound::Outbound;
 use cs_rbac::{Allowed, Caller, Operation};
 use cs_resources::{DataKeys, Input, Manager};
-use cs_seal::Key;
+use cs_seal::{Aad, Key};
 use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
 use cs_store::{AuditRecord, HostKind, Resources as _, Site as _, StoreError};
 use cs_store_sql::SqlStore;
@@ -66,7 +67,11 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
     let tenants = store.tenants().await.attempt("reading the tenants")?;
     let tenant_keys = keys::of_tenants(&root, &tenants)?;
     drop(root);
-    let access = Arc::new(Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock)));
+    let access = Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock))
+        .with_groups(Arc::clone(&store) as _)
+        .with_rules(Arc::clone(&store) as _)
+        .with_subscriptions(Arc::clone(&store) as _);
+    let access = Arc::new(access);
     for tenant in &tenants {
         access.refresh(tenant.id).await.attempt("loading role assignments")?;
     }
@@ -74,6 +79,9 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
     let authority = Authority::open(AuthorityParts {
         site: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
+        federated: Arc::clone(&store) as _,
+        resources: Arc::clone(&store) as _,
+        documents: Arc::new(Fetched(outbound()?)),
         live: Arc::new(Live(Arc::clone(&access))),
         sign_ins: Arc::new(Queued(Arc::clone(&audit))),
         tenant_keys: tenant_keys.clone(),
@@ -99,14 +107,24 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         chance: Arc::clone(&chance),
     }));
     let manager = Arc::new(Manager::new(cs_resources::Ground {
+        site: Arc::clone(&store) as _,
         resources: Arc::clone(&store) as _,
         assignments: Arc::clone(&store) as _,
+        federated: Arc::clone(&store) as _,
+        rules: Arc::clone(&store) as _,
+        locks: Arc::clone(&store) as _,
+        log: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
         keys: Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) }),
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
-    let principals = Arc::new(Principals::new(Arc::clone(&store) as _, Arc::clone(&chance)));
+    let principals = Arc::new(Principals::new(DirectoryParts {
+        rows: Arc::clone(&store) as _,
+        objects: Arc::clone(&store) as _,
+        federated: Arc::clone(&store) as _,
+        chance: Arc::clone(&chance),
+    }));
     let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager, principals };
     let background = site.background();
     Ok((site, background))
@@ -128,7 +146,13 @@ impl Site {
                 audit: Arc::clone(&self.audit),
                 tokens: tokens(),
             })),
-            graph: Arc::new(Graph::new(Arc::clone(&self.principals), tokens(), clock())),
+            graph: Arc::new(Graph::new(cs_graph::Parts {
+                principals: Arc::clone(&self.principals),
+                access: Arc::clone(&self.access),
+                audit: Arc::clone(&self.audit),
+                tokens: tokens(),
+                clock: clock(),
+            })),
             console: Arc::new(NoConsole),
             vault: Arc::new(VaultHttp::new(
                 Arc::clone(&self.vaults),
@@ -248,6 +272,27 @@ impl SignIns for Queued {
     }
 }
 
+/// Hosts of issuers that may be inside a network, separated by commas; others are reached on the internet only.
+const PRIVATE_ISSUERS: &str = "COUNTERSIGN_PRIVATE_ISSUERS";
+
+fn outbound() -> Result<Outbound, Failure> {
+    let named = std::env::var(PRIVATE_ISSUERS).unwrap_or_default();
+    let hosts = named.split(',').map(str::trim).filter(|h| !h.is_empty()).map(str::to_owned);
+    let settings =
+        cs_outbound::Settings { private_hosts: hosts.collect(), ..cs_outbound::Settings::default() };
+    Outbound::new(settings).attempt("preparing to fetch other issuers' keys")
+}
+
+/// Other issuers' documents come from their addresses.
+struct Fetched(Outbound);
+
+#[async_trait]
+impl Documents for Fetched {
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
+        self.0.get(url).await.map_err(|e| e.to_string())
+    }
+}
+
 /// New data keys for vaults and accounts.
 struct Wrapping {
     tenant_keys: HashMap<TenantId, Arc<Key>>,
@@ -261,6 +306,20 @@ impl DataKeys for Wrapping {
             || StoreError::Damaged { what: "tenant key", cause: format!("tenant {tenant} has none") };
         let key = self.tenant_keys.get(&tenant).ok_or_else(missing)?;
         Ok(key.wrap(&data_key_place(tenant), &Key::draw(&*self.chance), &*self.chance))
+    }
+
+    fn account_key(
+        &self,
+        tenant: TenantId,
+        wrapped: &[u8],
+        account: &str,
+        which: (&str, &str),
+    ) -> Result<String, StoreError> {
+        let damaged = || StoreError::Damaged { what: "data key", cause: "it cannot be opened".to_owned() };
+        let key = self.tenant_keys.get(&tenant).ok_or_else(damaged)?;
+        let data_key = key.unwrap(&data_key_place(tenant), wrapped).map_err(|_| damaged())?;
+        let place = Aad::of_shared_key(tenant, account, which);
+        Ok(cs_jose::encode_std(&*data_key.derive(&place)))
     }
 }
 

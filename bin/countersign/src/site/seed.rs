@@ -3,8 +3,8 @@
 use cs_ids::{ClientId, CorrelationId, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_seal::Key;
 use cs_store::{
-    Assignment, AuditOutcome, AuditRecord, Credential, CredentialKind, Planting, Principal, PrincipalKind,
-    Resource, Site, StoreError, Subscription, Tenant,
+    Application, Assignment, AuditOutcome, AuditRecord, Credential, CredentialKind, Planting, Principal,
+    PrincipalKind, Resource, Site, StoreError, Subscription, Tenant,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, Timestamp};
@@ -119,6 +119,7 @@ impl Planter<'_> {
             },
             group: self.group(group),
             operator: self.operator(),
+            registration: self.registration(),
             credential: self.credential(secret),
             assignment: self.assignment(root, OWNER),
             done: (
@@ -174,6 +175,18 @@ impl Planter<'_> {
             created: self.now,
             deleted: false,
             revision: 0,
+        }
+    }
+
+    fn registration(&self) -> Application {
+        Application {
+            tenant: self.seed.tenant,
+            object: self.chance.uuid().into(),
+            client: self.seed.operator_client,
+            display_name: "Countersign operator".to_owned(),
+            uris: Vec::new(),
+            details: serde_json::json!({}),
+            created: self.now,
         }
     }
 

@@ -1,8 +1,8 @@
-//! Storage accounts (arm.md 4.9). Shared keys do not exist here: whoever wants blobs signs in.
+//! Storage accounts (arm.md 4.9).
 
 use cs_resources::ACCOUNTS;
-use cs_serve::{Door, json};
-use cs_wire_arm::NameQuestion;
+use cs_serve::{Door, Response, json};
+use cs_wire_arm::{AccountKeyReply, AccountKeys, KeyQuestion, NameQuestion};
 use http::StatusCode;
 
 use super::{resources, vaults::availability};
@@ -10,7 +10,6 @@ use crate::{
     answer::{bare, head, whole},
     call::{Answer, Call},
     doors::{Op, door, open_door},
-    failure::Failure,
 };
 
 const READ: &str = "Microsoft.Storage/storageAccounts/read";
@@ -30,13 +29,13 @@ pub(crate) const DOORS: &[Door<Op>] = &[
         "POST",
         g!("/providers/Microsoft.Storage/storageAccounts/{name}/listKeys"),
         "Microsoft.Storage/storageAccounts/listkeys/action",
-        |c| Box::pin(no_keys(c)),
+        |c| Box::pin(keys(c)),
     ),
     door(
         "POST",
         g!("/providers/Microsoft.Storage/storageAccounts/{name}/regenerateKey"),
         "Microsoft.Storage/storageAccounts/regeneratekey/action",
-        |c| Box::pin(no_keys(c)),
+        |c| Box::pin(new_key(c)),
     ),
     door(
         "POST",
@@ -79,13 +78,27 @@ async fn delete(call: &Call) -> Answer {
     Ok(bare(if there { StatusCode::OK } else { StatusCode::NO_CONTENT }))
 }
 
-async fn no_keys(call: &Call) -> Answer {
-    call.manager().existing(&call.op, &call.id()?).await?;
-    Err(Failure::new(
-        StatusCode::CONFLICT,
-        "KeyBasedAuthenticationNotPermitted",
-        "Key based authentication is not permitted on this storage account (allowSharedKeyAccess is false). Sign in instead, for example with --auth-mode login.",
-    ))
+async fn keys(call: &Call) -> Answer {
+    let keys = call.manager().account_keys(&call.op, call.allowed()?, &call.id()?).await?;
+    call.record().await?;
+    Ok(key_list(keys))
+}
+
+async fn new_key(call: &Call) -> Answer {
+    let wanted: KeyQuestion = call.json()?;
+    let (id, name) = (call.id()?, &wanted.key_name);
+    let keys = call.manager().regenerate_account_key(&call.op, call.allowed()?, &id, name).await?;
+    Ok(key_list(keys))
+}
+
+fn key_list(keys: Vec<cs_resources::AccountKey>) -> Response {
+    let reply = |key: cs_resources::AccountKey| AccountKeyReply {
+        creation_time: key.made,
+        key_name: key.name,
+        value: key.value,
+        permissions: "FULL",
+    };
+    json(StatusCode::OK, &AccountKeys { keys: keys.into_iter().map(reply).collect() })
 }
 
 async fn check_name(call: &Call) -> Answer {

@@ -1,14 +1,17 @@
 //! Connected machines (arm.md 4.6).
 
-use cs_resources::MACHINES;
+use cs_ids::ResourceId;
+use cs_resources::{Attachments, MACHINES};
 use cs_serve::{Door, json};
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use super::resources;
 use crate::{
     answer::{bare, head, whole},
     call::{Answer, Call},
     doors::{Also, Op, also, door, open_door},
+    failure::Failure,
 };
 
 const READ: &str = "Microsoft.HybridCompute/machines/read";
@@ -56,8 +59,11 @@ async fn exists(call: &Call) -> Answer {
 
 /// 200 also for a new one: the SDK takes nothing else.
 async fn put(call: &Call) -> Answer {
+    let input = call.input()?;
+    let (attach, may_assign) = identities(call, &input.extra, true)?;
+    let attach = (&attach, may_assign.as_slice());
     let (machine, new) =
-        call.manager().put_machine(&call.op, call.allowed()?, &call.id()?, call.input()?).await?;
+        call.manager().put_machine(&call.op, call.allowed()?, &call.id()?, input, attach).await?;
     if new {
         call.refresh().await?;
     }
@@ -65,8 +71,28 @@ async fn put(call: &Call) -> Answer {
 }
 
 async fn patch(call: &Call) -> Answer {
-    let machine = call.manager().patch_machine(&call.op, call.allowed()?, &call.id()?, call.patch()?).await?;
+    let patch = call.patch()?;
+    let (attach, may_assign) = identities(call, &patch.extra, false)?;
+    let attach = (&attach, may_assign.as_slice());
+    let machine = call.manager().patch_machine(&call.op, call.allowed()?, &call.id()?, patch, attach).await?;
     Ok(json(StatusCode::OK, &whole(&machine, &call.address)))
+}
+
+/// What a body says of user-assigned identities, and which of them the caller may hand out.
+fn identities(
+    call: &Call,
+    body: &Map<String, Value>,
+    whole: bool,
+) -> Result<(Attachments, Vec<ResourceId>), Failure> {
+    const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
+    let attach = Attachments::read(body.get("identity"), whole)?;
+    let mut may_assign = Vec::new();
+    for id in attach.wanted() {
+        if call.may(ASSIGN, id.scope())?.is_some() {
+            may_assign.push(id.clone());
+        }
+    }
+    Ok((attach, may_assign))
 }
 
 /// 204, there or not: the one answer that old and new clients take.

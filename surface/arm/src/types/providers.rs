@@ -21,9 +21,12 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     door("GET", s!("/providers/{namespace}"), READ, |c| Box::pin(show(c))),
     // Changes nothing, so that reading is enough: az registers before its first use of a provider.
     door("POST", s!("/providers/{namespace}/register"), READ, |c| Box::pin(show(c))),
+    door("POST", s!("/providers/{namespace}/unregister"), READ, |c| Box::pin(show(c))),
 ];
 
 const VERSIONS: &[&str] = &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"];
+
+const IDENTITY_VERSIONS: &[&str] = &["2024-11-30", "2023-01-31", "2018-11-30", "2025-01-31-preview"];
 
 /// Namespace, and types with their versions, newest first.
 type Row = (&'static str, &'static [(&'static str, &'static [&'static str])]);
@@ -33,6 +36,9 @@ const PROVIDERS: &[Row] = &[
         "Microsoft.Authorization",
         &[
             ("roleAssignments", &["2022-04-01", "2020-04-01-preview", "2018-01-01-preview", "2015-07-01"]),
+            ("denyAssignments", &["2022-04-01", "2024-07-01-preview"]),
+            ("locks", &["2020-05-01", "2016-09-01"]),
+            ("permissions", &["2022-04-01", "2015-07-01"]),
             ("roleDefinitions", &["2022-04-01", "2022-05-01-preview", "2018-01-01-preview", "2015-07-01"]),
         ],
     ),
@@ -46,6 +52,16 @@ const PROVIDERS: &[Row] = &[
     (
         "Microsoft.KeyVault",
         &[("vaults", &["2024-11-01", "2023-07-01", "2022-07-01", "2021-10-01", "2019-09-01"])],
+    ),
+    ("Microsoft.Insights", &[("eventtypes", &["2015-04-01"])]),
+    ("Microsoft.Management", &[("managementGroups", &["2023-04-01", "2021-04-01", "2020-05-01"])]),
+    (
+        "Microsoft.ManagedIdentity",
+        &[
+            ("userAssignedIdentities", IDENTITY_VERSIONS),
+            ("userAssignedIdentities/federatedIdentityCredentials", IDENTITY_VERSIONS),
+            ("identities", IDENTITY_VERSIONS),
+        ],
     ),
     (
         "Microsoft.Resources",

@@ -63,9 +63,15 @@ fn reply(s: &Subscription) -> SubscriptionReply {
 
 async fn tenants(call: &Call) -> Answer {
     let tenant = call.op.caller.tenant;
+    let known = call.manager().tenant(&call.op).await?;
+    let (display_name, domain) = known.map(|t| (t.display_name, t.domain)).unwrap_or_default();
     let own = TenantReply {
         id: format!("/tenants/{tenant}"),
         tenant_id: tenant.to_string(),
+        display_name,
+        domains: vec![domain.clone()],
+        default_domain: domain,
+        country_code: "",
         tenant_category: "Home",
         tenant_type: "AAD",
     };

@@ -196,3 +196,44 @@ async fn a_filter_that_cannot_be_read_is_refused_not_ignored() {
     let doubled = format!("{S}/resources?api-version=2020-01-01&api-version=2021-01-01");
     assert_eq!(world.raw("owner", "GET", &doubled, "").await.status, 400);
 }
+
+#[tokio::test]
+async fn d08_a_condition_that_does_not_hold_changes_nothing() {
+    let world = World::new().await;
+    let group = format!("{S}/resourceGroups/once");
+    let body = r#"{"location":"local","tags":{"n":"1"}}"#;
+    let only_change = world.conditional("PUT", &group, body, ("If-Match", "*")).await;
+    assert_eq!(only_change.refusal(), (412, "PreconditionFailed".into()));
+    assert_eq!(world.get("owner", &group).await.status, 404);
+    assert_eq!(world.conditional("PUT", &group, body, ("If-None-Match", "*")).await.status, 201);
+    let other = body.replace('1', "2");
+    for header in [("If-None-Match", "*"), ("If-Match", "\"0x1\"")] {
+        let reply = world.conditional("PUT", &group, &other, header).await;
+        assert_eq!(reply.refusal(), (412, "PreconditionFailed".into()), "{header:?}");
+    }
+    assert_eq!(world.get("owner", &group).await.ok()["tags"]["n"], json!("1"));
+    assert_eq!(world.conditional("PUT", &group, &other, ("If-Match", "*")).await.status, 200);
+}
+
+#[tokio::test]
+async fn d07_bodies_of_the_wrong_shape_name_what_is_wrong() {
+    let world = World::with_group().await;
+    let machine = format!("{S}/resourceGroups/lab/providers/Microsoft.HybridCompute/machines/m1");
+    for (body, named) in [
+        (r#"{"location":5}"#, "'location' must be a string"),
+        (r#"{"location":"local","tags":["a"]}"#, "'tags' must be an object"),
+        (r#"{"location":"local","tags":{"a":1}}"#, "value of a tag must be a string"),
+        (r#"{"location":"local","properties":"x"}"#, "'properties' must be an object"),
+        ("[]", "must be a JSON object"),
+        ("\"text\"", "must be a JSON object"),
+        ("{", "could not be deserialized"),
+    ] {
+        let reply = world.put("owner", &machine, body).await;
+        assert_eq!(reply.refusal(), (400, "InvalidRequestContent".into()), "{body}");
+        assert!(reply.text.contains(named), "{body}: {}", reply.text);
+    }
+    let odd =
+        r#"{"location":"local","properties":{"__proto__":{"status":"x"},"constructor":{"a":[1,null]}}}"#;
+    let kept = world.put("owner", &machine, odd).await.ok();
+    assert_eq!(kept["properties"]["constructor"], json!({"a": [1, null]}), "what is not known round-trips");
+}

@@ -2,7 +2,7 @@
 
 use cs_serve::Needs;
 
-use crate::world::{S, World};
+use crate::world::{OWNER, S, World};
 
 /// A template with something plausible in every place.
 fn filled(path: &str) -> String {
@@ -66,4 +66,17 @@ async fn refusals_and_reads_are_audited() {
     };
     assert_eq!((of("denied"), of("done")), (1, 1));
     assert!(log.iter().any(|r| r.action.ends_with("resourceGroups/write") && r.because.contains("Owner")));
+}
+
+#[tokio::test]
+async fn h10_the_right_role_opens_every_door() {
+    for (method, path, _) in cs_arm::doors() {
+        // A world each: what one door takes away another may need.
+        let world = World::with_group().await;
+        world.meet("top").await;
+        world.grant("top", OWNER, "/", None).await;
+        let reply = world.send("top", method, &filled(path), "{}").await;
+        assert!(!matches!(reply.status, 401 | 403), "{method} {path}: {} {}", reply.status, reply.text);
+        assert!(reply.status < 500, "{method} {path}: {}", reply.text);
+    }
 }

@@ -91,7 +91,7 @@ async fn e03_deleted_vaults_keep_their_name_until_they_are_purged() {
 }
 
 #[tokio::test]
-async fn accounts_never_answer_201_and_have_no_keys() {
+async fn accounts_never_answer_201_and_have_two_keys() {
     let world = World::with_group().await;
     let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.Storage/storageAccounts/labaccount");
     let body = json!({"sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "location": "westeurope",
@@ -105,8 +105,20 @@ async fn accounts_never_answer_201_and_have_no_keys() {
     );
     assert_eq!(account["sku"], json!({"name": "Standard_LRS", "tier": "Standard"}));
     assert_eq!(world.put("owner", &id, &made.text).await.ok(), account, "what was read can be put back");
-    let keys = world.send("owner", "POST", &format!("{id}/listKeys"), "").await;
-    assert_eq!(keys.refusal(), (409, "KeyBasedAuthenticationNotPermitted".into()));
+    let keys = world.send("owner", "POST", &format!("{id}/listKeys?$expand=kerb"), "").await.ok();
+    assert_eq!(keys["keys"][1]["keyName"], json!("key2"));
+    assert_eq!(keys["keys"][0]["permissions"], json!("FULL"));
+    let again =
+        world.send("owner", "POST", &format!("{id}/regenerateKey"), r#"{"keyName":"key1"}"#).await.ok();
+    assert_ne!(again["keys"][0], keys["keys"][0]);
+    assert_eq!(again["keys"][1], keys["keys"][1], "the other stays");
+    assert_eq!(world.send("owner", "POST", &format!("{id}/listKeys"), "{}").await.ok(), again);
+    let odd = world.send("owner", "POST", &format!("{id}/regenerateKey"), r#"{"keyName":"key3"}"#).await;
+    assert_eq!(odd.refusal(), (400, "InvalidParameter".into()));
+    let reader = world.send("reader", "POST", &format!("{id}/listKeys"), "").await;
+    assert_eq!(reader.refusal(), (403, "AuthorizationFailed".into()), "reading is not listing keys");
+    let account = world.get("reader", &id).await.ok();
+    assert_eq!(account["properties"]["keyCreationTime"]["key1"], again["keys"][0]["creationTime"]);
     world.put("owner", &format!("{S}/resourceGroups/two"), r#"{"location":"westeurope"}"#).await.ok();
     let twin = id.replace("/Lab/", "/two/");
     assert_eq!(

@@ -8,7 +8,9 @@
 
 mod attacks;
 mod doors;
+mod identities;
 mod lab;
 mod roles;
+mod rules;
 mod shapes;
 mod world;

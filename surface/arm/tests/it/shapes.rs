@@ -60,7 +60,7 @@ async fn errors() {
         world.get("owner", &format!("{S}/resourceGroups/lab/providers/Microsoft.KeyVault/vaults/none")).await;
     same(&missing.json(), include_str!("golden/resource_not_found.json"));
     assert_eq!(world.raw("owner", "GET", S, "").await.refusal(), (400, "MissingApiVersionParameter".into()));
-    for bad in ["x", "2020-1-1", "2020-01-01x", "2020-01-01-", "20200101"] {
+    for bad in ["x", "2020-1-1", "2020-01-01x", "2020-01-01-", "20200101", "2020-13-01", "2020-01-32"] {
         let reply = world.raw("owner", "GET", &format!("{S}?Api-Version={bad}"), "").await;
         assert_eq!(reply.refusal(), (400, "InvalidApiVersionParameter".into()), "{bad}");
     }

@@ -13,8 +13,8 @@ use cs_rbac::Caller;
 use cs_resources::{DataKeys, Ground, Manager};
 use cs_serve::{Context, Peer, Surface, full, read_body};
 use cs_store::{
-    Assignment, Assignments, AuditLog, AuditOutcome, AuditQuery, AuditRecord, Directory, Principal,
-    PrincipalKind, Resources, StoreError, Subscription,
+    Assignment, Assignments, AuditLog, AuditOutcome, AuditQuery, AuditRecord, Directory, DirectoryObjects,
+    LinkKind, Principal, PrincipalKind, Resources, StoreError, Subscription,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, FakeClock, SeededChance};
@@ -90,6 +90,17 @@ impl DataKeys for Keys {
     async fn new_wrapped_key(&self, _: TenantId) -> Result<Vec<u8>, StoreError> {
         Ok(b"wrapped".to_vec())
     }
+
+    fn account_key(
+        &self,
+        _: TenantId,
+        wrapped: &[u8],
+        account: &str,
+        which: (&str, &str),
+    ) -> Result<String, StoreError> {
+        assert_eq!(wrapped, b"wrapped");
+        Ok(format!("{account} {} {}", which.0, which.1))
+    }
 }
 
 pub fn tenant(n: u128) -> TenantId {
@@ -106,12 +117,20 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqlStore::sqlite(&dir.path().join("site.db")).unwrap());
         let clock = Arc::new(FakeClock::at_seconds(1_800_000_000));
-        let access =
-            Arc::new(Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock) as _));
+        let access = Access::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::clone(&clock) as _)
+            .with_groups(Arc::clone(&store) as _)
+            .with_rules(Arc::clone(&store) as _)
+            .with_subscriptions(Arc::clone(&store) as _);
+        let access = Arc::new(access);
         let audit = Arc::new(Audit::new(Arc::clone(&store) as _));
         let manager = Manager::new(Ground {
+            site: Arc::clone(&store) as _,
             resources: Arc::clone(&store) as _,
             assignments: Arc::clone(&store) as _,
+            federated: Arc::clone(&store) as _,
+            rules: Arc::clone(&store) as _,
+            locks: Arc::clone(&store) as _,
+            log: Arc::clone(&store) as _,
             directory: Arc::clone(&store) as _,
             keys: Arc::new(Keys),
             clock: Arc::clone(&clock) as _,
@@ -152,7 +171,12 @@ impl World {
 
     /// Adds a principal.
     pub async fn meet(&self, name: &str) {
-        let principal = Principal {
+        self.store.add_principal(self.principal(name), vec![], audit_of(tenant(1))).await.unwrap();
+        self.refresh().await;
+    }
+
+    fn principal(&self, name: &str) -> Principal {
+        Principal {
             tenant: tenant(1),
             object: object(name),
             kind: PrincipalKind::Application,
@@ -164,9 +188,27 @@ impl World {
             created: self.clock.now(),
             deleted: false,
             revision: 0,
-        };
+        }
+    }
+
+    /// Adds a group to the directory.
+    pub async fn directory_group(&self, name: &str) -> ObjectId {
+        let principal = Principal { kind: PrincipalKind::Group, ..self.principal(name) };
         self.store.add_principal(principal, vec![], audit_of(tenant(1))).await.unwrap();
+        object(name)
+    }
+
+    pub async fn join(&self, group: ObjectId, who: ObjectId) {
+        self.store.link(tenant(1), group, LinkKind::Member, who, audit_of(tenant(1))).await.unwrap();
+        self.refresh().await;
+    }
+
+    pub async fn refresh(&self) {
         self.access.refresh(tenant(1)).await.unwrap();
+    }
+
+    pub fn record(&self) -> AuditRecord {
+        audit_of(tenant(1))
     }
 
     pub async fn grant(&self, who: &str, role: &str, scope: &str, condition: Option<&str>) {
@@ -194,8 +236,28 @@ impl World {
 
     /// `target` is path and query, sent as it is; an empty `token` sends none.
     pub async fn raw(&self, token: &str, method: &str, target: &str, body: &str) -> Reply {
+        self.with_headers(token, method, target, body, &[]).await
+    }
+
+    /// The owner's, with a header that sets a condition.
+    pub async fn conditional(&self, method: &str, target: &str, body: &str, header: (&str, &str)) -> Reply {
+        let target = format!("{target}?api-version=2024-11-01");
+        self.with_headers("owner", method, &target, body, &[header]).await
+    }
+
+    async fn with_headers(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let mut request =
             http::Request::builder().method(method).uri(target).header("x-ms-client-request-id", "mine");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !token.is_empty() {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
