@@ -17,9 +17,10 @@ mod list;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cs_access::{Access, Refusal};
+use cs_access::{Access, Refusal, Standing};
 use cs_authority::{KnownResource, TokenCheck};
 use cs_blob::{Account, BlobError, Blobs};
+use cs_ids::ObjectId;
 use cs_names::Surface as Place;
 use cs_rbac::{Allowed, Attributes, Caller, Operation, Source, condition::names};
 use cs_serve::{
@@ -295,7 +296,8 @@ impl BlobHttp {
             Proof::Signature(sas) => {
                 let granted = sas.permits(door.op)?;
                 let by = (sas.key, sas.by());
-                if sas.user().is_some() {
+                if let Some(user) = sas.user() {
+                    self.stands(account, user)?;
                     // No more than the user may do now, whatever the signature says (F05).
                     let allowed = self.require_role(&asker.op, asked, door, &scope).await?;
                     if granted == Granted::Whole {
@@ -313,6 +315,15 @@ impl BlobHttp {
                     Granted::OnlyNew | Granted::Whole => Ok(allowed),
                 }
             }
+        }
+    }
+
+    /// A disabled or deleted user signs nothing any more. Tokens are checked for this by the authority.
+    fn stands(&self, account: &Account, user: ObjectId) -> Result<(), Failure> {
+        match self.access.standing(account.tenant, user) {
+            Standing::Good => Ok(()),
+            Standing::Gone => Err(Code::PERMISSION_MISMATCH.into()),
+            Standing::Unconfirmed => Err(Code::SERVER_BUSY.into()),
         }
     }
 

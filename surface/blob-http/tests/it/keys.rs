@@ -443,6 +443,17 @@ async fn f05_a_key_ends_with_its_time_and_with_its_users_role() {
 }
 
 #[tokio::test]
+async fn f05_a_disabled_users_signature_opens_nothing() {
+    let world = World::new().await;
+    world.upload("a", "x").await;
+    let key = key_of(&world, "reader").await;
+    let target = format!("/box/a?{}", user_sas(&key, "reader", "2020-12-06", ("r", KEY_END)));
+    assert_eq!(ask(&world, "GET", &target, &[], "").await.0, 200);
+    world.disable("reader").await;
+    assert_eq!(ask(&world, "GET", &target, &[], "").await.1, "AuthorizationPermissionMismatch");
+}
+
+#[tokio::test]
 async fn keys_of_users_are_for_users_and_for_a_week() {
     let world = World::new().await;
     assert_eq!(

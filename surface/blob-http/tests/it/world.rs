@@ -214,6 +214,11 @@ impl World {
         self.access.refresh(tenant(1)).await.unwrap();
     }
 
+    pub async fn disable(&self, who: &str) {
+        self.store.set_enabled(tenant(1), object(who), false, audit()).await.unwrap();
+        self.access.refresh(tenant(1)).await.unwrap();
+    }
+
     /// Moves the clock on, and lets the access snapshot be confirmed, as its polling would.
     pub async fn pass(&self, seconds: i64) {
         self.clock.advance(seconds);
