@@ -12,5 +12,7 @@ pub mod floor;
 pub mod line;
 pub mod lines;
 pub mod load;
+pub mod pgbouncer;
+pub mod postgres;
 pub mod process;
 pub mod site;

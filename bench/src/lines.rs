@@ -1,7 +1,9 @@
 //! The registry of lines.
 
 mod blobs;
+mod databases;
 mod decide;
+mod idle_sessions;
 mod metadata;
 mod rest;
 mod secrets;
@@ -21,6 +23,12 @@ pub const ALL: &[&dyn Line] = &[
     &blobs::PUT_LARGE,
     &blobs::GET_LARGE,
     &decide::Decide,
+    &databases::Select,
+    &databases::Pooler,
+    &databases::Latency,
+    &databases::Logins,
+    &databases::Copy,
+    &idle_sessions::IdleSessions,
     &rest::Ready,
     &rest::SiteMemory,
     &rest::AgentMemory,

@@ -35,11 +35,16 @@ pub struct Site {
 
 /// Starts the released program on this directory and waits for its ready file.
 pub fn launch(program: &Path, folder: &Path) -> Result<(Process, Value)> {
+    launch_with(program, folder, &[])
+}
+
+/// The same with more flags.
+fn launch_with(program: &Path, folder: &Path, flags: &[&str]) -> Result<(Process, Value)> {
     let ready = folder.join("ready-for-bench.json");
     let _ = std::fs::remove_file(&ready);
     let mut command = Command::new(program);
     command.arg("up").arg("--data").arg(folder.join("site")).arg("--ready-file").arg(&ready);
-    command.args(["--https-port", "0", "--himds-port", "0", "--imds", "127.0.0.1:0", "--quiet"]);
+    command.args(["--https-port", "0", "--himds-port", "0", "--imds", "127.0.0.1:0", "--quiet"]).args(flags);
     let mut process = Process::new(command.stdout(Stdio::null()).spawn()?);
     let text = process.wait_for(&ready, Duration::from_secs(15))?;
     Ok((process, serde_json::from_str(&text)?))
@@ -47,8 +52,12 @@ pub fn launch(program: &Path, folder: &Path) -> Result<(Process, Value)> {
 
 impl Site {
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (process, ready) = launch(&built("countersign")?, folder.path())?;
+        let (process, ready) = launch_with(&built("countersign")?, folder.path(), flags)?;
         let tls = trusting(Path::new(text(&ready, "/ca_file")?))?;
         let secret = std::fs::read_to_string(text(&ready, "/operator/client_secret_file")?)?;
         Ok(Self { process, ready, tls, secret: secret.trim().to_owned(), _folder: folder })
@@ -124,6 +133,16 @@ impl Site {
             let told = || format!("PUT {path}: {} {}", parts.status, String::from_utf8_lossy(&answer));
             parts.status.is_success().then_some(()).with_context(told)
         })
+    }
+
+    /// A database server on a socket, where the operator may be this role.
+    pub fn make_database(&self, name: &str, role: &str) -> Result<()> {
+        let group = self.group()?;
+        let path = format!("{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}");
+        self.manage(&path, "2024-08-01", &json!({"location": "local", "properties": {}}))?;
+        let rule = format!("{path}/administrators/{}", self.text("/operator/object_id")?);
+        let body = json!({"properties": {"principalName": role, "principalType": "ServicePrincipal"}});
+        self.manage(&rule, "2024-08-01", &body)
     }
 
     /// A vault whose secrets the operator may handle; `Bearer …` for it.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::arrows;
+use crate::database;
 use crate::exec::{Log, tail};
 use crate::ground::Ground;
 use crate::postgres::Postgres;
@@ -47,6 +48,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
+    Step { name: "database", about: "the database gateway before a real PostgreSQL, with unmodified clients", minutes: 20, run: |g, l| passed(database::run(g, l)) },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
     Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },

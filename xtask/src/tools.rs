@@ -25,6 +25,10 @@ pub enum Clients {
     S3,
     /// Azure SDKs for Node.js.
     Node,
+    /// Drivers of PostgreSQL for Python.
+    PgPython,
+    /// A driver of PostgreSQL for Node.js.
+    PgNode,
 }
 
 /// pip, npm and apt each lock their own state; installing one set at a time keeps them from tripping over each other.
@@ -37,18 +41,20 @@ impl Clients {
             Self::Azcli => "azcli",
             Self::S3 => "s3",
             Self::Node => "node",
+            Self::PgPython => "pgpython",
+            Self::PgNode => "pgnode",
         }
     }
 
     fn lock_file(self) -> &'static str {
         match self {
-            Self::Python | Self::Azcli | Self::S3 => "requirements.txt",
-            Self::Node => "package-lock.json",
+            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => "requirements.txt",
+            Self::Node | Self::PgNode => "package-lock.json",
         }
     }
 
     fn interpreter(self) -> &'static str {
-        if self == Self::Node { "node" } else { "python3" }
+        if matches!(self, Self::Node | Self::PgNode) { "node" } else { "python3" }
     }
 
     /// Installs the set where it is missing or stale; returns its folder.
@@ -66,8 +72,8 @@ impl Clients {
         }
         fs::create_dir_all(&to)?;
         match self {
-            Self::Node => node(&from, &to, log),
-            Self::Python | Self::Azcli | Self::S3 => python(&from, &to, log),
+            Self::Node | Self::PgNode => node(&from, &to, log),
+            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => python(&from, &to, log),
         }
         .with_context(|| format!("installing conformance/{}", self.name()))?;
         fs::write(seal, wanted)?;
@@ -137,7 +143,9 @@ mod tests {
     #[test]
     fn no_lock_file_names_a_registry() {
         let ground = Ground::find().unwrap();
-        for clients in [Clients::Python, Clients::Azcli, Clients::S3, Clients::Node] {
+        for clients in
+            [Clients::Python, Clients::Azcli, Clients::S3, Clients::Node, Clients::PgPython, Clients::PgNode]
+        {
             let folder = ground.root.join("conformance").join(clients.name());
             let lock = fs::read_to_string(folder.join(clients.lock_file())).unwrap();
             for forbidden in ["\"resolved\"", "index-url", "--find-links", "registry."] {
@@ -150,7 +158,7 @@ mod tests {
     #[test]
     fn every_python_requirement_is_pinned_with_hashes() {
         let ground = Ground::find().unwrap();
-        for clients in [Clients::Python, Clients::Azcli, Clients::S3] {
+        for clients in [Clients::Python, Clients::Azcli, Clients::S3, Clients::PgPython] {
             let file = ground.root.join("conformance").join(clients.name()).join("requirements.txt");
             let text = fs::read_to_string(file).unwrap();
             let names = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()));

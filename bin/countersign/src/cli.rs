@@ -34,6 +34,8 @@ pub enum Verb {
         before_help = "Example:\n  countersign run -- curl -s -H Metadata:true \"http://localhost:40342/metadata/instance?api-version=2020-06-01\""
     )]
     Run(RunArgs),
+    /// Prepare database servers, and say who may log in as which role
+    Database(crate::verbs::database::DatabaseArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),
@@ -85,6 +87,8 @@ pub struct UpArgs {
         default_missing_value = "10000"
     )]
     pub development_storage: Option<u16>,
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
     /// Written once every listener answers, removed at exit
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_READY_FILE")]
     pub ready_file: Option<PathBuf>,
@@ -94,6 +98,22 @@ pub struct UpArgs {
     /// Print the ready document instead of words
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// The database gateway.
+#[derive(Args, Clone, Default)]
+pub struct PostgresArgs {
+    /// Address of the database gateway [default: none; inside `run` port 5432]
+    #[arg(long, value_name = "ADDR:PORT", env = "COUNTERSIGN_POSTGRES")]
+    pub postgres: Option<SocketAddr>,
+    /// A database server on a socket of this host; may be repeated
+    #[arg(
+        long,
+        value_name = "SERVER=DIR[:PORT]",
+        env = "COUNTERSIGN_POSTGRES_SOCKET",
+        value_delimiter = ','
+    )]
+    pub postgres_socket: Vec<String>,
 }
 
 #[derive(Args)]
@@ -117,6 +137,8 @@ pub struct RunArgs {
     /// Serve under the public cloud's own names
     #[arg(long, value_enum)]
     pub cloud: Option<Cloud>,
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
     /// The command and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,

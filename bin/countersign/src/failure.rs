@@ -9,7 +9,6 @@ pub enum Kind {
     Usage = 2,
     WrongState = 3,
     Unreachable = 4,
-    #[expect(dead_code, reason = "the documented code of verbs that ask a remote site; the next ones will")]
     Refused = 5,
 }
 

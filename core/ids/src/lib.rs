@@ -9,7 +9,9 @@ mod resource_id;
 mod scope;
 mod uuids;
 
-pub use names::{AccountName, BadName, ContainerName, GroupName, MachineName, SecretName, VaultName};
+pub use names::{
+    AccountName, BadName, ContainerName, GroupName, MachineName, SecretName, ServerName, VaultName,
+};
 pub use resource_id::{BadResourceId, ResourceId, ResourceType};
 pub use scope::{BadScope, Scope};
 pub use uuids::{BadUuid, ClientId, CorrelationId, ObjectId, SubscriptionId, TenantId};

@@ -74,6 +74,15 @@ name_type!(
     |s| (3..=24).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 );
 name_type!(
+    /// A database server: also the first label of its host name.
+    ServerName, "server name",
+    "3 to 63 lower-case letters, digits or '-', starting and ending with a letter or digit",
+    |s| (3..=63).contains(&s.len())
+        && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !s.starts_with('-')
+        && !s.ends_with('-')
+);
+name_type!(
     /// A connected machine.
     MachineName, "machine name", "1 to 54 letters, digits, '-', '_' or '.'",
     |s| (1..=54).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -116,6 +125,16 @@ mod tests {
         }
         for bad in ["ab", "Abc", "-ab", "ab-", "a--b", "$other", ".."] {
             assert!(bad.parse::<ContainerName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn server_names_are_labels() {
+        for good in ["abc", "db-1", "1db", &"a".repeat(63)] {
+            assert!(good.parse::<ServerName>().is_ok(), "{good}");
+        }
+        for bad in ["", "ab", "Db1", "-db", "db-", "a.b", "d_b", &"a".repeat(64)] {
+            assert!(bad.parse::<ServerName>().is_err(), "{bad}");
         }
     }
 

@@ -12,6 +12,7 @@
 //! | console | `console.S` | `portal.azure.com` |
 //! | vault | `{vault}.vault.S` | `{vault}.vault.azure.net` |
 //! | blobs | `{account}.blob.core.S` | `{account}.blob.core.windows.net` |
+//! | databases | `{server}.postgres.S` | `{server}.postgres.database.azure.com` |
 
 mod address;
 mod site;

@@ -16,6 +16,8 @@ pub enum Surface {
         account: String,
         secondary: bool,
     },
+    /// Folded name of a database server.
+    Database(String),
 }
 
 /// The suffix is no host name we can serve under.
@@ -35,6 +37,8 @@ pub struct SiteNames {
     pub(crate) vault: Arc<str>,
     /// `core.S`; account hosts are `{account}.blob.` + this.
     pub(crate) storage: Arc<str>,
+    /// Parent domain of database servers, without a leading dot.
+    pub(crate) postgres: Arc<str>,
     pub(crate) cloud: bool,
     pub(crate) suffix: Arc<str>,
 }
@@ -65,6 +69,7 @@ impl SiteNames {
             console: format!("console.{suffix}").into(),
             vault: format!("vault.{suffix}").into(),
             storage: format!("core.{suffix}").into(),
+            postgres: format!("postgres.{suffix}").into(),
             cloud: false,
             suffix: suffix.into(),
         })
@@ -80,6 +85,7 @@ impl SiteNames {
             console: "portal.azure.com".into(),
             vault: "vault.azure.net".into(),
             storage: "core.windows.net".into(),
+            postgres: "postgres.database.azure.com".into(),
             cloud: true,
             suffix: "azure".into(),
         }
@@ -118,6 +124,9 @@ impl SiteNames {
         if let Some(vault) = label_of(&self.vault) {
             return Some(Surface::Vault(vault));
         }
+        if let Some(server) = label_of(&self.postgres) {
+            return Some(Surface::Database(server));
+        }
         let account = label_of(&format!("blob.{}", self.storage))?;
         Some(match account.strip_suffix("-secondary") {
             Some(primary) => Surface::Blob { account: primary.to_owned(), secondary: true },
@@ -136,6 +145,7 @@ impl SiteNames {
             .collect();
         all.extend(self.login_aliases.iter().map(|a| (*a).to_owned()));
         all.push(format!("blob.{}", self.storage));
+        all.push(self.postgres.to_string());
         all
     }
 
@@ -156,6 +166,15 @@ impl SiteNames {
     pub fn blob_host(&self, account: &str) -> String {
         format!("{account}.blob.{}", self.storage)
     }
+
+    /// Parent domain of database servers.
+    pub fn postgres(&self) -> &str {
+        &self.postgres
+    }
+
+    pub fn postgres_host(&self, server: &str) -> String {
+        format!("{}.{}", server.to_lowercase(), self.postgres)
+    }
 }
 
 #[cfg(test)]
@@ -171,9 +190,11 @@ mod tests {
             names.route("sa-secondary.blob.core.countersign.localhost"),
             Some(Surface::Blob { account: "sa".into(), secondary: true })
         );
+        assert_eq!(names.route("Db1.postgres.countersign.localhost"), Some(Surface::Database("db1".into())));
         for other in [
             "",
             "localhost",
+            "postgres.countersign.localhost",
             "a.b.vault.countersign.localhost",
             ".vault.countersign.localhost",
             "vault.countersign.localhost",

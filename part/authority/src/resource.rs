@@ -80,7 +80,8 @@ impl KnownResource {
                     Some(format!("https://storage.{}", a.storage_suffix().strip_prefix("core.")?))
                 }
                 Self::Graph => Some(a.graph()),
-                Self::Postgres => None,
+                Self::Postgres if a.names().is_cloud() => None,
+                Self::Postgres => Some(format!("https://ossrdbms-aad.database.{}", a.names().suffix())),
             })
             .collect()
     }
@@ -135,6 +136,8 @@ mod tests {
             ("https://acct.blob.core.s.example:8443", KnownResource::Storage),
             ("e406a681-f3d4-42a8-90b6-c2b029497af1", KnownResource::Storage),
             ("https://graph.microsoft.com/", KnownResource::Graph),
+            ("https://ossrdbms-aad.database.windows.net", KnownResource::Postgres),
+            ("https://ossrdbms-aad.database.s.example/", KnownResource::Postgres),
         ] {
             assert_eq!(KnownResource::named(name, &at), Some(resource), "{name}");
         }

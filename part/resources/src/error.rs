@@ -40,6 +40,8 @@ pub enum ResourceError {
     SwitchNeedsRoleWrite,
     #[error("the storage account name '{name}' is taken")]
     AccountNameTaken { name: String, ours: bool },
+    #[error("the server name '{0}' is taken")]
+    ServerNameTaken(String),
     #[error("the machine is connected with another key")]
     OtherMachineKey,
     #[error("'{0}' is no GUID")]

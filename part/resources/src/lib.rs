@@ -12,6 +12,7 @@
 //! | user-assigned identities, and which machines act as them | [`identities`], [`attached`] |
 //! | vaults | [`vaults`], [`vault_rules`], [`policies`] |
 //! | storage accounts and their keys | [`accounts`], [`account_rules`], [`account_keys`] |
+//! | database servers and who may be which role there | [`servers`] |
 //! | tags, on anything | [`tags`], [`tag_names`] |
 //! | role assignments, custom roles, deny assignments | [`assignments`], [`roles`], [`denies`], [`scopes`] |
 //! | locks | [`locks`] |
@@ -34,6 +35,7 @@ mod machines;
 mod policies;
 mod roles;
 mod scopes;
+mod servers;
 mod subscriptions;
 mod tag_names;
 mod tags;
@@ -44,11 +46,11 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cs_ids::TenantId;
+use cs_ids::{ServerName, TenantId};
 use cs_store::{
     AccessRules, Assignments, AuditLog, Directory, FederatedCredentials, Locks, Resources, Site, StoreError,
 };
-use cs_time::{Chance, Clock};
+use cs_time::{Chance, Clock, Timestamp};
 
 pub use account_keys::AccountKey;
 pub use accounts::ACCOUNTS;
@@ -67,6 +69,7 @@ pub use locks::Deed;
 pub use machines::{MACHINES, principal_of};
 pub use policies::PolicyChange;
 pub use roles::{KnownRole, Made, RoleInput};
+pub use servers::SERVERS;
 pub use tag_names::{TagName, TagValue};
 pub use tags::TagChange;
 pub use vaults::{NameVerdict, VAULTS, VaultOptions, scheduled_purge};
@@ -92,6 +95,18 @@ pub trait DataKeys: Send + Sync {
         account: &str,
         which: (&str, &str),
     ) -> Result<String, StoreError>;
+
+    /// The certificate (PEM) of the authority whose key comes of a server's data key; `None` where no gateway
+    /// belongs to the site.
+    fn client_authority(
+        &self,
+        _tenant: TenantId,
+        _wrapped: &[u8],
+        _server: &ServerName,
+        _now: Timestamp,
+    ) -> Option<String> {
+        None
+    }
 }
 
 /// What a [`Manager`] stands on.

@@ -76,6 +76,8 @@ pub enum Expect {
 pub enum HostKind {
     Vault,
     Account,
+    /// A database server.
+    Server,
 }
 
 impl HostKind {
@@ -83,6 +85,7 @@ impl HostKind {
         match self {
             Self::Vault => "vault",
             Self::Account => "account",
+            Self::Server => "server",
         }
     }
 }

@@ -82,15 +82,32 @@ impl ResolvesServerCert for Leaves {
 /// # Errors
 /// [`PkiError::Tls`].
 pub fn server_config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, PkiError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(PkiError::Tls)?
-        .with_no_client_auth()
-        .with_cert_resolver(leaves);
+    let mut config = bare(leaves)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     if let Ok(ticketer) = rustls::crypto::aws_lc_rs::Ticketer::new() {
         config.ticketer = ticketer;
     }
     Ok(Arc::new(config))
+}
+
+/// TLS 1.2 and 1.3 for PostgreSQL's protocol. No session is resumed, as with PostgreSQL itself: whoever connects
+/// proves himself anew, and clients ask for no tickets.
+///
+/// # Errors
+/// [`PkiError::Tls`].
+pub fn database_server_config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, PkiError> {
+    let mut config = bare(leaves)?;
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(Arc::new(config))
+}
+
+fn bare(leaves: Arc<Leaves>) -> Result<ServerConfig, PkiError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(PkiError::Tls)?
+        .with_no_client_auth()
+        .with_cert_resolver(leaves))
 }

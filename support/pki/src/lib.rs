@@ -5,7 +5,9 @@
 //! account is reachable at once. Leaves live for days and are renewed without a restart.
 
 mod authority;
+mod clients;
 mod leaves;
 
 pub use authority::{CertificateAuthority, PkiError};
-pub use leaves::{Leaves, server_config};
+pub use clients::{CLIENT_SECONDS, ClientAuthority, ClientKey};
+pub use leaves::{Leaves, database_server_config, server_config};

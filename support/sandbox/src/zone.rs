@@ -16,7 +16,8 @@ impl Zone {
         "management.azure.com",
         "graph.microsoft.com",
     ];
-    const AZURE_SUFFIXES: [&str; 2] = ["vault.azure.net", "blob.core.windows.net"];
+    const AZURE_SUFFIXES: [&str; 3] =
+        ["vault.azure.net", "blob.core.windows.net", "postgres.database.azure.com"];
 
     pub fn new() -> Self {
         Self::default()

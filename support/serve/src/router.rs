@@ -75,6 +75,10 @@ impl Router for HostRouter {
             Place::Console => &self.console,
             Place::Vault(_) => &self.vault,
             Place::Blob { .. } => &self.blob,
+            // A name of the database gateway, which speaks no HTTP.
+            Place::Database(_) => {
+                return text(StatusCode::MISDIRECTED_REQUEST, "This host name is not served here.");
+            }
         };
         let context = Context {
             peer,

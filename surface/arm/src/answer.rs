@@ -2,7 +2,7 @@
 
 use cs_ids::CorrelationId;
 use cs_names::Address;
-use cs_resources::{ACCOUNTS, GROUPS, Resource, VAULTS};
+use cs_resources::{ACCOUNTS, GROUPS, Resource, SERVERS, VAULTS};
 use cs_serve::{Context, Request, Response, empty};
 use cs_wire_arm::{SystemData, headers, tag_map};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -128,6 +128,10 @@ fn properties(r: &Resource, address: &Address) -> Value {
     match r.kind.as_str() {
         GROUPS => drop(all.insert("provisioningState".to_owned(), json!("Succeeded"))),
         VAULTS => drop(all.insert("vaultUri".to_owned(), json!(format!("{}/", address.vault(r.id.name()))))),
+        SERVERS => {
+            let host = address.names().postgres_host(r.id.name());
+            all.insert("fullyQualifiedDomainName".to_owned(), json!(host));
+        }
         ACCOUNTS => {
             let blob = format!("{}/", address.blob(r.id.name()));
             all.insert("primaryEndpoints".to_owned(), json!({ "blob": blob }));

@@ -55,6 +55,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::identities::DOORS,
     types::vaults::DOORS,
     types::accounts::DOORS,
+    types::servers::DOORS,
     types::roles::DOORS,
     types::denies::DOORS,
     types::locks::DOORS,

@@ -333,6 +333,11 @@ impl From<ResourceError> for Failure {
                 "StorageAccountAlreadyExists",
                 format!("The storage account named {name} already exists under the subscription."),
             ),
+            ResourceError::ServerNameTaken(name) => Self::new(
+                S::CONFLICT,
+                "ServerNameAlreadyExists",
+                format!("Specified server name '{name}' is already used."),
+            ),
             ResourceError::OtherMachineKey => Self::new(
                 S::CONFLICT,
                 "MachineAlreadyConnected",

@@ -12,7 +12,7 @@ use cs_blob_http::{BlobHttp, Development};
 use cs_bytes::BlobBytes;
 use cs_directory::{DirectoryParts, Principals};
 use cs_graph::Graph;
-use cs_ids::{ObjectId, ResourceId, SubscriptionId, TenantId};
+use cs_ids::{ObjectId, ResourceId, ServerName, SubscriptionId, TenantId};
 use cs_names::SiteNames;
 use cs_outbound::Outbound;
 use cs_rbac::{Allowed, Caller, Operation};
@@ -22,7 +22,7 @@ use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
 use cs_store::{AuditRecord, HostKind, Resources as _, Site as _, StoreError};
 use cs_store_sql::SqlStore;
 use cs_sts::Sts;
-use cs_time::{Chance, Clock};
+use cs_time::{Chance, Clock, Timestamp};
 use cs_vault::{VaultParts, Vaults, data_key_place};
 use cs_vault_http::VaultHttp;
 use http::StatusCode;
@@ -49,6 +49,7 @@ pub struct Site {
     pub access: Arc<Access>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    pub(super) wrapping: Arc<Wrapping>,
     audit: Arc<Audit>,
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
@@ -106,6 +107,7 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
+    let wrapping = Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) });
     let manager = Arc::new(Manager::new(cs_resources::Ground {
         site: Arc::clone(&store) as _,
         resources: Arc::clone(&store) as _,
@@ -115,7 +117,7 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         locks: Arc::clone(&store) as _,
         log: Arc::clone(&store) as _,
         directory: Arc::clone(&store) as _,
-        keys: Arc::new(Wrapping { tenant_keys, chance: Arc::clone(&chance) }),
+        keys: Arc::clone(&wrapping) as _,
         clock: Arc::clone(&clock),
         chance: Arc::clone(&chance),
     }));
@@ -125,7 +127,8 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         federated: Arc::clone(&store) as _,
         chance: Arc::clone(&chance),
     }));
-    let site = Site { store, authority, access, clock, chance, audit, vaults, blobs, manager, principals };
+    let site =
+        Site { store, authority, access, clock, chance, wrapping, audit, vaults, blobs, manager, principals };
     let background = site.background();
     Ok((site, background))
 }
@@ -211,6 +214,10 @@ impl Site {
         self.manager.put_account(&op, &allowed, &id, new).await.attempt(ATTEMPT).map(drop)
     }
 
+    pub(super) fn audit(&self) -> Arc<Audit> {
+        Arc::clone(&self.audit)
+    }
+
     fn background(&self) -> Vec<JoinHandle<()>> {
         let (access, audit, authority) =
             (Arc::clone(&self.access), Arc::clone(&self.audit), Arc::clone(&self.authority));
@@ -293,9 +300,9 @@ impl Documents for Fetched {
     }
 }
 
-/// New data keys for vaults and accounts.
-struct Wrapping {
-    tenant_keys: HashMap<TenantId, Arc<Key>>,
+/// New data keys for vaults, accounts and database servers.
+pub(super) struct Wrapping {
+    pub(super) tenant_keys: HashMap<TenantId, Arc<Key>>,
     chance: Arc<dyn Chance>,
 }
 
@@ -320,6 +327,16 @@ impl DataKeys for Wrapping {
         let data_key = key.unwrap(&data_key_place(tenant), wrapped).map_err(|_| damaged())?;
         let place = Aad::of_shared_key(tenant, account, which);
         Ok(cs_jose::encode_std(&*data_key.derive(&place)))
+    }
+
+    fn client_authority(
+        &self,
+        tenant: TenantId,
+        wrapped: &[u8],
+        server: &ServerName,
+        now: Timestamp,
+    ) -> Option<String> {
+        self.authority_of(tenant, wrapped, server, now)
     }
 }
 

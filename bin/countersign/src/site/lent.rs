@@ -23,14 +23,15 @@ pub struct Lent {
     pub site: PathBuf,
     pub himds: PathBuf,
     pub imds: PathBuf,
+    pub postgres: PathBuf,
 }
 
 /// The site that runs on this data directory, if it answers.
 pub fn find(data: &Path) -> Option<Lent> {
     let folder = data.join(FOLDER);
     let ready = serde_json::from_slice(&std::fs::read(folder.join("ready.json")).ok()?).ok()?;
-    let lent =
-        Lent { ready, site: folder.join("site"), himds: folder.join("himds"), imds: folder.join("imds") };
+    let [site, himds, imds, postgres] = NAMES.map(|name| folder.join(name));
+    let lent = Lent { ready, site, himds, imds, postgres };
     UnixStream::connect(&lent.site).ok()?;
     Some(lent)
 }
@@ -41,6 +42,7 @@ impl Lent {
         Ready {
             himds: "http://127.0.0.1:40342".to_owned(),
             imds: "http://169.254.169.254".to_owned(),
+            postgres: self.ready.postgres.as_ref().map(|_| "127.0.0.1:5432".to_owned()),
             challenge_directory: challenges.to_owned(),
             ..self.ready.reached_at(https_port)
         }
@@ -54,7 +56,7 @@ pub struct Sockets {
 }
 
 /// The names of the sockets, in the order of [`Bound`]'s listeners.
-const NAMES: [&str; 3] = ["site", "himds", "imds"];
+const NAMES: [&str; 4] = ["site", "himds", "imds", "postgres"];
 
 impl Sockets {
     /// Makes them anew: whatever lies there belongs to a process that is gone, since the directory is ours.
@@ -76,7 +78,12 @@ impl Sockets {
 
     /// Passes each socket's connections to the listener of that name.
     pub fn lend(&self, bound: &Bound) -> Vec<tokio::task::JoinHandle<()>> {
-        let addresses = [bound.https_address(), Some(bound.himds_address()), Some(bound.imds_address())];
+        let addresses = [
+            bound.https_address(),
+            Some(bound.himds_address()),
+            Some(bound.imds_address()),
+            bound.postgres_address(),
+        ];
         let mut tasks = Vec::new();
         for ((path, listener), address) in self.listeners.iter().zip(addresses) {
             let lent = listener.try_clone().and_then(|l| {

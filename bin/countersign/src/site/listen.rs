@@ -14,6 +14,7 @@ pub struct Bound {
     pub imds: Vec<TcpListener>,
     /// The storage emulator's address.
     pub development: Vec<TcpListener>,
+    pub postgres: Vec<TcpListener>,
 }
 
 /// Where clients look for IMDS, and where it is served on hosts without that address.
@@ -28,8 +29,9 @@ impl Bound {
             Some(port) => bind_all(&loopback()[..1], port, "--development-storage=PORT").await?,
             None => Vec::new(),
         };
+        let postgres = bind_each(&options.databases.listen, "--postgres").await?;
         if !options.machine {
-            return Ok(Self { https, himds: Vec::new(), imds: Vec::new(), development });
+            return Ok(Self { https, himds: Vec::new(), imds: Vec::new(), development, postgres });
         }
         let himds = bind_all(&loopback(), options.himds_port, "--himds-port").await?;
         let imds = match options.imds {
@@ -39,7 +41,7 @@ impl Bound {
                 Err(_) => bind_all(&[IpAddr::V4(Ipv4Addr::LOCALHOST)], IMDS_FALLBACK_PORT, "--imds").await?,
             },
         };
-        Ok(Self { https, himds, imds, development })
+        Ok(Self { https, himds, imds, development, postgres })
     }
 
     pub fn https_port(&self) -> u16 {
@@ -59,6 +61,10 @@ impl Bound {
         first(&self.development)
     }
 
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        first(&self.postgres)
+    }
+
     pub fn https_address(&self) -> Option<SocketAddr> {
         first(&self.https)
     }
@@ -74,6 +80,13 @@ pub fn url(address: SocketAddr) -> String {
         80 => format!("http://{}", address.ip()),
         _ => format!("http://{address}"),
     }
+}
+
+/// Addresses with a port each; a host without IPv6 does without `::1`.
+async fn bind_each(addresses: &[SocketAddr], flag: &str) -> Result<Vec<TcpListener>, Failure> {
+    let Some(first) = addresses.first() else { return Ok(Vec::new()) };
+    let all: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+    bind_all(&all, first.port(), flag).await
 }
 
 /// The same port on every address; with port 0 the first address picks it. A host without IPv6 does without `::1`.

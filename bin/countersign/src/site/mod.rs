@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod data;
+pub mod databases;
 pub mod keys;
 pub mod lent;
 pub mod listen;

@@ -22,6 +22,11 @@ pub struct Ready {
     /// System roots and ours: what `REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` want.
     pub ca_bundle_file: PathBuf,
     pub hosts_file: PathBuf,
+    /// Address of the database gateway, and the parent domain of its servers' names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_suffix: Option<String>,
     pub operator: Operator,
     pub himds: String,
     pub imds: String,

@@ -19,7 +19,7 @@ use cs_time::{MachineChance, MachineClock};
 use super::{
     compose::{self, Site},
     data::{self, DataDirectory},
-    keys, lent,
+    databases, keys, lent,
     listen::{self, Bound},
     machine::{self, Metadata},
     open,
@@ -40,6 +40,7 @@ pub struct Options {
     pub machine: bool,
     /// `None`: this host's name.
     pub machine_name: Option<String>,
+    pub databases: databases::Options,
     pub database: Option<String>,
     pub blobs: Option<String>,
     pub ready_file: Option<PathBuf>,
@@ -86,7 +87,8 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     let bundle_file = data.write("ca-bundle.pem", &trust::bundle(trust.ca.certificate_pem()), 0o644)?;
     let leaves =
         Leaves::new(trust.ca, options.names.clone(), clock.clone()).attempt("preparing certificates")?;
-    let tls = cs_pki::server_config(Arc::new(leaves)).attempt("preparing TLS")?;
+    let leaves = Arc::new(leaves);
+    let tls = cs_pki::server_config(Arc::clone(&leaves)).attempt("preparing TLS")?;
     let (site, mut background) = compose::site(compose::Ground {
         store,
         bytes,
@@ -117,6 +119,13 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
 
+    databases::serve(
+        &site,
+        &options.names,
+        &leaves,
+        (bound.postgres, options.databases.sockets.clone()),
+        &shutdown,
+    )?;
     let router = site.router(&options.names);
     for listener in bound.https {
         let https = Protocol::Https(Arc::clone(&tls));
@@ -226,6 +235,8 @@ fn describe(
         ca_file,
         ca_bundle_file,
         hosts_file,
+        postgres: bound.postgres_address().map(|a| a.to_string()),
+        postgres_suffix: bound.postgres_address().map(|_| options.names.postgres().to_owned()),
         operator: Operator {
             client_id: seed.operator_client.to_string(),
             client_secret_file: seed::secret_file(data),

@@ -29,8 +29,8 @@ pub fn open(data: &DataDirectory, names: &SiteNames) -> Result<Trust, Failure> {
     let (copy, file) = if names.is_cloud() { ("ca-azure.pem", "ca-azure.key") } else { ("ca.pem", "ca.key") };
     let stored =
         data.read(file)?.map(String::from_utf8).transpose().attempt("reading the certificate authority")?;
-    // A CA is constrained to the suffix it was made for: another suffix needs another CA.
-    let (ca, pem) = match stored.as_deref().and_then(|text| kept_for(text, names.suffix())) {
+    // A CA is constrained to the names it was made for: others need another CA.
+    let (ca, pem) = match stored.as_deref().and_then(|text| kept_for(text, &names.subtrees().join(" "))) {
         Some((key_pem, pem)) => {
             let ca = CertificateAuthority::load(pem, key_pem).attempt("opening the certificate authority")?;
             (ca, pem.to_owned())
@@ -52,7 +52,7 @@ fn make(
     let title = format!("Countersign private CA for {}", names.suffix());
     let (ca, pem, key_pem) = CertificateAuthority::make(&title, &names.subtrees(), MachineClock.now())
         .attempt("making the certificate authority")?;
-    let text = format!("{}{}\n{key_pem}{pem}", SUFFIX_LINE, names.suffix());
+    let text = format!("{}{}\n{key_pem}{pem}", SUFFIX_LINE, names.subtrees().join(" "));
     data.write(file, text.as_bytes(), 0o600)?;
     Ok((ca, pem))
 }

@@ -3,8 +3,8 @@
 //! Every step is a request as a person would type it; its answer is checked, and the first one that differs ends the
 //! lab with exit code 1.
 
-mod call;
-mod client;
+pub mod call;
+pub mod client;
 mod machine;
 mod preparation;
 
@@ -19,6 +19,7 @@ use crate::{
     failure::{Attempt, Failure},
     site::{
         data::DataDirectory,
+        databases,
         ready::Ready,
         start::{self, Options},
     },
@@ -53,6 +54,7 @@ pub async fn lab(args: LabArgs) -> Result<ExitCode, Failure> {
         imds: Some(([127, 0, 0, 1], 0).into()),
         machine: true,
         machine_name: None,
+        databases: databases::Options::default(),
         database: None,
         blobs: None,
         ready_file: None,

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub mod database;
 mod env;
 mod lab;
 mod run;
@@ -18,6 +19,7 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Env(args) => env::env(&args),
         // Enters its namespaces while there is one thread; starts its runtime after.
         Verb::Run(args) => run::run(args),
+        Verb::Database(args) => runtime()?.block_on(database::database(args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

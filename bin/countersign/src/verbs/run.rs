@@ -25,6 +25,7 @@ use crate::{
     failure::{Attempt, Failure, Kind, chain},
     site::{
         data::{self, DataDirectory},
+        databases,
         lent::{self, Lent},
         ready::Ready,
         start::{self, Options, Running},
@@ -36,6 +37,7 @@ use crate::{
 pub const IMDS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 const HTTPS: u16 = 443;
 const HIMDS: u16 = 40342;
+const POSTGRES: u16 = 5432;
 
 pub fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let directory = data::path_of(args.data.data.as_deref())?;
@@ -200,6 +202,10 @@ impl Served {
                     imds: Some(SocketAddr::new(IMDS_ADDRESS, 80)),
                     machine: true,
                     machine_name: args.machine.clone(),
+                    databases: databases::Options::read(
+                        &args.postgres,
+                        start::loopback().map(|ip| (ip, POSTGRES).into()).to_vec(),
+                    )?,
                     database: None,
                     blobs: None,
                     ready_file: None,
@@ -214,6 +220,10 @@ impl Served {
                 for address in loopback {
                     passing.spawn(bridge::forward(bind(address, HTTPS).await?, lent.site.clone()));
                     passing.spawn(bridge::forward(bind(address, HIMDS).await?, lent.himds.clone()));
+                    if lent.ready.postgres.is_some() {
+                        let door = bind(address, POSTGRES).await?;
+                        passing.spawn(bridge::forward(door, lent.postgres.clone()));
+                    }
                 }
                 passing.spawn(bridge::forward(bind(IMDS_ADDRESS, 80).await?, lent.imds.clone()));
                 Ok(Self::Lent { lent, _passing: passing })

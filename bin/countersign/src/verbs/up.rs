@@ -10,6 +10,7 @@ use crate::{
     failure::{Attempt, Failure, Kind},
     site::{
         data::{self, DataDirectory},
+        databases,
         ready::Ready,
         start::{self, Options},
     },
@@ -30,6 +31,7 @@ pub async fn up(args: UpArgs) -> Result<ExitCode, Failure> {
         imds: args.imds,
         machine: !args.no_machine,
         machine_name: None,
+        databases: databases::Options::read(&args.postgres, Vec::new())?,
         database: args.database,
         blobs: args.blobs,
         ready_file: args.ready_file,
@@ -69,6 +71,7 @@ fn tell(ready: &Ready, output: Output) {
         ("resource manager", ready.resource_manager.clone()),
         ("vaults", format!("https://NAME.{}", ready.vault_suffix)),
         ("blobs", format!("https://NAME.{}", ready.blob_suffix)),
+        ("databases", ready.postgres.clone().unwrap_or_else(|| "none".to_owned())),
         ("tenant", ready.tenant_id.clone()),
         ("subscription", ready.subscription_id.clone()),
         ("resource group", ready.resource_group.clone()),

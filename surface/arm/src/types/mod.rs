@@ -26,6 +26,7 @@ pub(crate) mod management;
 pub(crate) mod providers;
 pub(crate) mod resources;
 pub(crate) mod roles;
+pub(crate) mod servers;
 pub(crate) mod subscriptions;
 pub(crate) mod tags;
 pub(crate) mod vaults;

@@ -43,6 +43,13 @@ const PROVIDERS: &[Row] = &[
         ],
     ),
     (
+        "Microsoft.DBforPostgreSQL",
+        &[
+            ("flexibleServers", &["2025-08-01", "2024-08-01", "2022-12-01"]),
+            ("flexibleServers/administrators", &["2025-08-01", "2024-08-01", "2022-12-01"]),
+        ],
+    ),
+    (
         "Microsoft.HybridCompute",
         &[(
             "machines",

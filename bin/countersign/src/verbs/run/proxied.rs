@@ -15,6 +15,7 @@ use crate::{
     cli::{RunArgs, Source},
     failure::{Attempt, Failure},
     site::{
+        databases,
         ready::Ready,
         start::{self, Options, Running},
     },
@@ -67,6 +68,7 @@ async fn site(args: &RunArgs, source: SiteSource) -> Result<(Option<Running>, Re
         imds: Some((Ipv4Addr::LOCALHOST, 0).into()),
         machine: true,
         machine_name: args.machine.clone(),
+        databases: databases::Options::default(),
         database: None,
         blobs: None,
         ready_file: None,

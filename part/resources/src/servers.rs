@@ -1,0 +1,268 @@
+//! Database servers and who may be which role there: the resources. What happens by them is the gateway's.
+
+use cs_database::{
+    ADMINISTRATORS, CLIENT_AUTHORITY, RoleName, Rule, RuleKind, SERVERS as KIND, ServerSettings,
+};
+use cs_ids::{ObjectId, ResourceId, ServerName};
+use cs_rbac::{Allowed, Operation};
+use cs_store::{HostKind, Resource, ResourceFilter, StoreError};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Input, Manager, Patch, ResourceError, When, input, tags,
+    write::{Companions, Shape, location_of},
+};
+
+/// The type of database servers.
+pub const SERVERS: &str = KIND;
+/// Said by the product, or a password that nobody here would use: not stored when sent.
+const NOT_KEPT: &[&str] = &[
+    "state",
+    "fullyQualifiedDomainName",
+    "minorVersion",
+    "authConfig",
+    "administratorLoginPassword",
+    "replicaCapacity",
+    "privateEndpointConnections",
+    CLIENT_AUTHORITY,
+];
+/// Rules of a server; each login reads them.
+const RULES_MAX: u32 = 500;
+
+impl Manager {
+    /// Creates or replaces a server.
+    ///
+    /// # Errors
+    /// [`ResourceError::ServerNameTaken`], [`ResourceError::Invalid`], [`ResourceError::BadName`].
+    pub async fn put_server(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        new: Input,
+    ) -> Result<(Resource, bool), ResourceError> {
+        // Whatever the case in the path, the server has one name, as its host has.
+        let name: ServerName = id.name().to_ascii_lowercase().parse()?;
+        let group = self.group_of(op, id).await?;
+        let (namespace, kind) = SERVERS.split_once('/').unwrap_or_default();
+        let id = ResourceId::of_resource(id.subscription(), group.id.name(), namespace, kind, name.as_str());
+        let wanted = input::location(new.location.as_deref())?;
+        let new_tags = new.tags.unwrap_or_default();
+        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
+        let companions = match self.is_there(op, &id).await? {
+            true => Companions::none(new.when),
+            false => self.server_host(op, &name, new.when).await?,
+        };
+        let host = companions.host.as_ref().map(|(_, _, key)| key.clone());
+        let authority = host.and_then(|key| {
+            self.at.keys.client_authority(op.caller.tenant, &key, &name, self.at.clock.now())
+        });
+        let written = self.write(op, allowed, (&id, SERVERS), companions, |known| {
+            let old = known.and_then(|k| k.properties.as_object());
+            Ok(Shape {
+                location: location_of(&id, known, wanted.as_deref())?,
+                tags: new_tags.clone(),
+                extra: input::extra(new.extra.clone()),
+                properties: server_properties(old, new.properties.clone(), authority.as_deref())?,
+            })
+        });
+        match written.await {
+            Err(ResourceError::Store(StoreError::Exists(_))) => {
+                Err(ResourceError::ServerNameTaken(name.as_str().to_owned()))
+            }
+            other => other,
+        }
+    }
+
+    /// Changes members of a server; `backend` and `sessions` are replaced when present.
+    ///
+    /// # Errors
+    /// As [`Manager::put_server`].
+    pub async fn patch_server(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+        patch: Patch,
+    ) -> Result<Resource, ResourceError> {
+        self.existing(op, id).await?;
+        if let Some(new) = &patch.tags {
+            tags::check(new, tags::NAME_MAX_CHARS)?;
+        }
+        let written = self.write(op, allowed, (id, SERVERS), Companions::none(patch.when), |known| {
+            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
+            let mut shape = Shape::of(known);
+            let given = input::merged(&shape.properties, &patch.properties);
+            shape.properties = server_properties(known.properties.as_object(), given, None)?;
+            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
+            Ok(shape)
+        });
+        Ok(written.await?.0)
+    }
+
+    /// Gives a principal a role on a server, or changes which.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoResource`], [`ResourceError::NoPrincipal`], [`ResourceError::OtherPrincipalType`],
+    /// [`ResourceError::Invalid`].
+    pub async fn put_administrator(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        server: &ResourceId,
+        object: &str,
+        new: Input,
+    ) -> Result<(Resource, bool), ResourceError> {
+        let server = self.existing(op, server).await?;
+        let rule = self.rule(op, object, &new.properties).await?;
+        let id = child(&server.id, rule.object);
+        if !self.is_there(op, &id).await?
+            && self.administrators(op, &server.id).await?.len() >= RULES_MAX as usize
+        {
+            return Err(ResourceError::invalid("administrators", "are as many as a server may have"));
+        }
+        let properties = json!({
+            "objectId": rule.object.to_string(), "principalName": rule.role.as_str(),
+            "principalType": rule.kind.as_str(), "tenantId": op.caller.tenant.to_string()
+        });
+        self.write(op, allowed, (&id, ADMINISTRATORS), Companions::none(new.when), |_| {
+            Ok(Shape {
+                location: server.location.clone(),
+                tags: Vec::new(),
+                extra: Map::new(),
+                properties: properties.as_object().cloned().unwrap_or_default(),
+            })
+        })
+        .await
+    }
+
+    /// All rules of a server.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoResource`].
+    pub async fn administrators(
+        &self,
+        op: &Operation,
+        server: &ResourceId,
+    ) -> Result<Vec<Resource>, ResourceError> {
+        let server = self.existing(op, server).await?;
+        let below = format!("{}/administrators/", server.id.key());
+        let filter = ResourceFilter {
+            subscription: Some(server.id.subscription()),
+            group: server.id.group().map(str::to_lowercase),
+            kind: Some(ADMINISTRATORS.to_lowercase()),
+            after: Some(below.clone()),
+            limit: RULES_MAX,
+            ..ResourceFilter::default()
+        };
+        let mut rows = self.at.resources.resources(op.caller.tenant, filter).await?;
+        rows.retain(|r| r.id.key().starts_with(&below));
+        Ok(rows)
+    }
+
+    /// The id of the rule for a principal.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoResource`], [`ResourceError::Invalid`].
+    pub async fn administrator_id(
+        &self,
+        op: &Operation,
+        server: &ResourceId,
+        object: &str,
+    ) -> Result<ResourceId, ResourceError> {
+        let server = self.existing(op, server).await?;
+        Ok(child(&server.id, object_id(object)?))
+    }
+
+    async fn rule(
+        &self,
+        op: &Operation,
+        object: &str,
+        given: &Map<String, Value>,
+    ) -> Result<Rule, ResourceError> {
+        let object = object_id(object)?;
+        let principal = self.at.directory.principal(op.caller.tenant, object).await?;
+        let principal = principal.ok_or(ResourceError::NoPrincipal { object, tenant: op.caller.tenant })?;
+        let found = principal.kind.principal_type();
+        let kind =
+            RuleKind::parse(found).ok_or_else(|| ResourceError::invalid("principalType", "is unknown"))?;
+        let given_kind = input::text(given, "principalType")?.unwrap_or(found);
+        if !given_kind.eq_ignore_ascii_case(found) && !given_kind.eq_ignore_ascii_case("Unknown") {
+            let given = given_kind.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(ResourceError::OtherPrincipalType { principal: object, found, given });
+        }
+        let tenant = input::text(given, "tenantId")?;
+        if tenant.is_some_and(|t| !t.eq_ignore_ascii_case(&op.caller.tenant.to_string())) {
+            return Err(ResourceError::invalid("tenantId", "must be this tenant"));
+        }
+        let name = input::text(given, "principalName")?
+            .ok_or_else(|| ResourceError::invalid("principalName", "is required: the name of the role"))?;
+        let role = RoleName::parse(name)
+            .map_err(|bad| ResourceError::invalid("principalName", format!("is no role: {bad}")))?;
+        Ok(Rule { object, kind, role })
+    }
+
+    async fn server_host(
+        &self,
+        op: &Operation,
+        name: &ServerName,
+        when: When,
+    ) -> Result<Companions, ResourceError> {
+        if self.at.resources.host_taken(HostKind::Server, name.key()).await? {
+            return Err(ResourceError::ServerNameTaken(name.as_str().to_owned()));
+        }
+        let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
+        Ok(Companions { host: Some((HostKind::Server, name.key(), key)), principal: None, when })
+    }
+}
+
+fn object_id(text: &str) -> Result<ObjectId, ResourceError> {
+    text.parse().map_err(|_| ResourceError::invalid("objectId", "must be the object id of a principal"))
+}
+
+fn child(server: &ResourceId, object: ObjectId) -> ResourceId {
+    let text = format!("{server}/administrators/{object}");
+    // A resource's id with one more pair of segments is one.
+    ResourceId::parse(&text).unwrap_or_else(|_| server.clone())
+}
+
+/// `properties` of a server. Only tokens log in here, whatever `authConfig` asks for.
+fn server_properties(
+    old: Option<&Map<String, Value>>,
+    given: Map<String, Value>,
+    new_authority: Option<&str>,
+) -> Result<Map<String, Value>, ResourceError> {
+    let mut all = input::without_read_only(given, NOT_KEPT);
+    all.retain(|_, value| !value.is_null());
+    if let Some(network) = all.get("network").and_then(Value::as_object) {
+        input::refuse_firewall(network)?;
+    }
+    ServerSettings::read(&all).map_err(|bad| ResourceError::invalid(bad.member, bad.why))?;
+    all.insert("state".to_owned(), json!("Ready"));
+    all.insert(
+        "authConfig".to_owned(),
+        json!({"activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled"}),
+    );
+    let kept = old.and_then(|o| o.get(CLIENT_AUTHORITY)).cloned();
+    if let Some(authority) = kept.or_else(|| new_authority.map(|a| json!(a))) {
+        all.insert(CLIENT_AUTHORITY.to_owned(), authority);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e10_a_servers_password_is_not_stored_and_its_authority_is_the_products() {
+        let given = json!({"administratorLogin": "me", "administratorLoginPassword": "p", CLIENT_AUTHORITY: "forged"});
+        let made = server_properties(None, input::object(&given), Some("ours")).unwrap();
+        assert_eq!(made.get("administratorLoginPassword"), None);
+        assert_eq!(made.get(CLIENT_AUTHORITY), Some(&json!("ours")));
+        let again = server_properties(Some(&made), input::object(&given), Some("other")).unwrap();
+        assert_eq!(again.get(CLIENT_AUTHORITY), Some(&json!("ours")));
+        let closed = json!({"network": {"publicNetworkAccess": "Disabled"}});
+        assert!(server_properties(None, input::object(&closed), None).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! TLS towards database servers: their certificates checked, ours made for one role at a time.
+
+use std::sync::Arc;
+
+use cs_database::{Backend, RoleName};
+use cs_databases::Server;
+use cs_pki::{CLIENT_SECONDS, ClientAuthority, ClientKey, PkiError};
+use cs_time::{Chance, Timestamp};
+use quick_cache::sync::Cache;
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{ResolvesClientCert, Resumption},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+
+/// Configurations remembered: one a server and role.
+const KEPT: usize = 1024;
+/// A certificate is used in its first half only, so that it is good for as long as a handshake may take, in seconds.
+const USED_SECONDS: i64 = CLIENT_SECONDS / 2;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    #[error("making a client certificate")]
+    Make(#[from] PkiError),
+    #[error("the server's certificate authority cannot be read: {0}")]
+    Authority(String),
+    #[error("setting up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+pub(crate) struct Certificates {
+    key: ClientKey,
+    made: Cache<Name, (Timestamp, Arc<Dial>)>,
+}
+
+/// How to reach a server as one role.
+pub(crate) struct Dial {
+    pub host: String,
+    pub port: u16,
+    pub name: ServerName<'static>,
+    pub as_role: Arc<ClientConfig>,
+    /// Without a client certificate: for cancel requests, which prove themselves by their key.
+    pub unnamed: Arc<ClientConfig>,
+}
+
+/// What a configuration is good for: any change of the server makes another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name {
+    server: String,
+    generation: i64,
+    role: RoleName,
+}
+
+impl Certificates {
+    pub fn new() -> Result<Self, PkiError> {
+        Ok(Self { key: ClientKey::draw()?, made: Cache::new(KEPT) })
+    }
+
+    /// How to speak TLS with this server as this role.
+    pub fn for_role(
+        &self,
+        server: &Server,
+        backend: &Backend,
+        role: &RoleName,
+        now: Timestamp,
+        chance: &dyn Chance,
+    ) -> Result<Arc<Dial>, CertificateError> {
+        let server_key = format!("{}{}", server.tenant, server.id.key());
+        let name = Name { server: server_key, generation: server.generation, role: role.clone() };
+        if let Some((_, dial)) = self.made.get(&name).filter(|(until, _)| now < *until) {
+            return Ok(dial);
+        }
+        let authority = ClientAuthority::open(server.key.expose(), &server.client_authority)?;
+        let mut serial = [0; 16];
+        chance.fill(&mut serial);
+        // A positive integer in its shortest form (RFC 5280 4.1.2.2).
+        serial[0] = serial[0] & 0x7f | 0x40;
+        let certified = self.key.certified(&authority, role.as_str(), &serial, now)?;
+        let roots = Arc::new(roots(&backend.certificate_authority)?);
+        let dial = Arc::new(Dial {
+            host: backend.host.clone(),
+            port: backend.port,
+            name: ServerName::try_from(backend.server_name.clone())
+                .map_err(|e| CertificateError::Authority(e.to_string()))?,
+            as_role: client_config(&roots, Some(certified))?,
+            unnamed: client_config(&roots, None)?,
+        });
+        self.made.insert(name, (now.plus_seconds(USED_SECONDS), Arc::clone(&dial)));
+        Ok(dial)
+    }
+}
+
+/// Every session is proven by its own certificate, so none is resumed; PostgreSQL resumes none either.
+fn client_config(
+    roots: &Arc<RootCertStore>,
+    certified: Option<Arc<CertifiedKey>>,
+) -> Result<Arc<ClientConfig>, CertificateError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(Arc::clone(roots));
+    let mut config = match certified {
+        Some(certified) => config.with_client_cert_resolver(Arc::new(Always(certified))),
+        None => config.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+fn roots(pem: &str) -> Result<RootCertStore, CertificateError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|e| CertificateError::Authority(e.to_string()))?;
+        roots.add(certificate).map_err(|e| CertificateError::Authority(e.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// The one certificate, whatever issuers the server names.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Always {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
