@@ -15,6 +15,33 @@ pub struct Checks {
     pub crc64: String,
 }
 
+impl Checks {
+    /// Of something short.
+    pub fn of(bytes: &[u8]) -> Self {
+        let crc = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes);
+        Self { md5: Some(STANDARD.encode(Md5::digest(bytes))), crc64: STANDARD.encode(crc.to_le_bytes()) }
+    }
+
+    /// Compares with what the client announced.
+    ///
+    /// # Errors
+    /// [`BlobError::Md5Mismatch`], [`BlobError::Crc64Mismatch`].
+    pub fn meet(self, (md5, crc64): (Option<String>, Option<String>)) -> Result<(), BlobError> {
+        match (md5, self.md5) {
+            (Some(given), Some(computed)) if given != computed => {
+                return Err(BlobError::Md5Mismatch { given, computed });
+            }
+            _ => {}
+        }
+        match crc64 {
+            Some(given) if given != self.crc64 => {
+                Err(BlobError::Crc64Mismatch { given, computed: self.crc64 })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(crate) struct Running {
     md5: Option<Md5>,
     crc: crc_fast::Digest,

@@ -31,6 +31,7 @@ pub use account::{Account, DEVELOPMENT_ACCOUNT, DelegationKey};
 pub use blocks::{BlockUse, CommittedBlock, NewBlock};
 pub use checks::Checks;
 pub use conditions::{Conditions, Verdict};
+pub use cs_bytes::BytesError;
 pub use cs_store::{BlobProperties, BlobRow, ContainerRow};
 pub use error::BlobError;
 pub use list::{Listed, Listing};

@@ -47,6 +47,25 @@ pub struct BlobProperties {
     pub content_md5: Option<String>,
 }
 
+impl BlobProperties {
+    /// Takes over what is given; what is not stays.
+    pub fn overlay(&mut self, given: Self) {
+        let members = [
+            (&mut self.content_type, given.content_type),
+            (&mut self.content_encoding, given.content_encoding),
+            (&mut self.content_language, given.content_language),
+            (&mut self.content_disposition, given.content_disposition),
+            (&mut self.cache_control, given.cache_control),
+            (&mut self.content_md5, given.content_md5),
+        ];
+        for (member, given) in members {
+            if given.is_some() {
+                *member = given;
+            }
+        }
+    }
+}
+
 /// A committed blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobRow {

@@ -1,12 +1,12 @@
 //! Accepting connections, bounded in number, time and header size.
 
 mod crowd;
+mod incoming;
 
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::StatusCode;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
@@ -239,9 +239,18 @@ async fn answer(
     place: &Place,
 ) -> Result<Response, std::convert::Infallible> {
     let _busy = place.busy();
-    let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+    let comes_anyway = incoming::comes_anyway(request.version(), request.headers());
+    let (parts, body) = request.into_parts();
+    let (body, mut left_over) = incoming::arriving(body);
+    let request = http::Request::from_parts(parts, body);
     // A panic in a handler costs one answer, not the connection and its other streams.
     let outcome = std::panic::AssertUnwindSafe(router.answer(request, peer)).catch_unwind().await;
+    if comes_anyway {
+        // Empty where the handler read to the end, or there was nothing to read.
+        if let Ok(rest) = left_over.try_recv() {
+            tokio::spawn(incoming::read_on(rest));
+        }
+    }
     Ok(outcome.unwrap_or_else(|_| {
         tracing::error!(?peer, "a handler panicked");
         text(StatusCode::INTERNAL_SERVER_ERROR, "The request failed inside the server.")

@@ -1,24 +1,23 @@
 //! Blobs: put, get, head, delete, metadata and properties.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use cs_blob::{BlobError, BlobRow, Checks, Incoming, NewBlob, Verdict};
 use cs_serve::{Body, BoxError, Response, empty, single, stream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyStream;
-use md5::{Digest, Md5};
 
 use crate::{
     Call,
     account::plain,
+    copy,
     doors::BLOB_ADD,
     failure::{Code, Failure},
     headers,
 };
 
-/// The MD5 of a range is computed for ranges up to this size (blob.md 5, Get Blob).
-const RANGE_MD5_MAX_BYTES: u64 = 4 << 20;
+/// The checksum of a range is computed for ranges up to this size (blob.md 5, Get Blob).
+const RANGE_CHECKED_MAX_BYTES: u64 = 4 << 20;
 
 /// The body as chunks, with what was announced about it.
 pub(crate) fn incoming(
@@ -72,6 +71,9 @@ pub(crate) fn put_checks(out: &mut HeaderMap, checks: &Checks) {
 }
 
 pub(crate) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
+    if let Some(source) = &call.source {
+        return copy::copy(call, source).await;
+    }
     match headers::one(call.headers, "x-ms-blob-type")? {
         Some(kind) if kind.eq_ignore_ascii_case("BlockBlob") => {}
         Some(kind) if ["appendblob", "pageblob"].contains(&kind.to_ascii_lowercase().as_str()) => {
@@ -116,13 +118,15 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
     }
     let content = opened?;
     let length = content.range.end - content.range.start;
-    let (mut md5, mut chunks) = (None, content.chunks);
-    if headers::flag(call.headers, "x-ms-range-get-content-md5")? {
-        if !ranged || length > RANGE_MD5_MAX_BYTES {
+    let with_md5 = headers::flag(call.headers, "x-ms-range-get-content-md5")?;
+    let with_crc64 = headers::flag(call.headers, "x-ms-range-get-content-crc64")?;
+    let (mut checks, mut chunks) = (None, content.chunks);
+    if with_md5 || with_crc64 {
+        if !ranged || length > RANGE_CHECKED_MAX_BYTES || with_md5 && with_crc64 {
             return Err(Code::OUT_OF_RANGE_INPUT.into());
         }
         let whole: Vec<Bytes> = chunks.try_collect().await.map_err(BlobError::from)?;
-        md5 = Some(STANDARD.encode(Md5::digest(whole.concat())));
+        checks = Some(Checks::of(&whole.concat()));
         chunks = futures_util::stream::iter(whole.into_iter().map(Ok)).boxed();
     }
     let mut response = http::Response::new(match length {
@@ -131,8 +135,11 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
     });
     let out = response.headers_mut();
     headers::describe(out, &content.blob, ranged);
-    if let Some(md5) = md5 {
-        headers::put(out, "content-md5", &md5);
+    if let Some(Checks { md5, crc64 }) = checks {
+        match md5 {
+            Some(md5) if with_md5 => headers::put(out, "content-md5", &md5),
+            _ => headers::put(out, "x-ms-content-crc64", &crc64),
+        }
     }
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if ranged {

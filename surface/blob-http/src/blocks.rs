@@ -10,6 +10,7 @@ use crate::{
     Call,
     account::{plain, xml},
     blobs::{created, incoming, new_blob, put_checks},
+    copy,
     failure::{Code, Failure},
     headers,
 };
@@ -23,16 +24,25 @@ fn fits(id: &str) -> bool {
     STANDARD.decode(id).is_ok_and(|bytes| (1..=ID_MAX_BYTES).contains(&bytes.len()))
 }
 
-pub(crate) async fn put_block(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
+/// The block a request names.
+pub(crate) fn new_block(call: &Call<'_>) -> Result<NewBlock, Failure> {
     let id = call.query.get("blockid").ok_or(Code::MISSING_QUERY)?;
     // A plus in base64 arrives as a blank where a client did not encode it.
     let id = id.replace(' ', "+");
     if !fits(&id) {
         return Err(Code::INVALID_BLOCK_ID.into());
     }
-    let new = NewBlock { container: call.container.clone(), name: call.blob.clone(), id };
-    let incoming = incoming(call, body)?;
-    let checks = call.blobs.put_block(call.op, &call.allowed, call.account, new, incoming).await?;
+    Ok(NewBlock { container: call.container.clone(), name: call.blob.clone(), id })
+}
+
+pub(crate) async fn put_block(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
+    let checks = match &call.source {
+        Some(source) => copy::block(call, source).await?,
+        None => {
+            let (new, incoming) = (new_block(call)?, incoming(call, body)?);
+            call.blobs.put_block(call.op, &call.allowed, call.account, new, incoming).await?
+        }
+    };
     let mut response = plain(StatusCode::CREATED);
     response.headers_mut().insert("x-ms-request-server-encrypted", HeaderValue::from_static("true"));
     put_checks(response.headers_mut(), &checks);
@@ -45,6 +55,7 @@ pub(crate) async fn put_list(call: &Call<'_>, body: Body) -> Result<Response, Fa
         BodyError::TooLarge(_) => Failure::from(Code::BODY_TOO_LARGE),
         BodyError::Broken(_) => Code::INCOMPLETE_BODY.into(),
     })?;
+    content_is_whole(call, &bytes)?;
     let entries = parse_block_list(&bytes).ok_or(Code::INVALID_XML)?;
     if entries.iter().any(|e| !fits(&e.id)) {
         return Err(Code::INVALID_BLOCK_LIST.into());
@@ -52,6 +63,12 @@ pub(crate) async fn put_list(call: &Call<'_>, body: Body) -> Result<Response, Fa
     let list: Vec<BlockUse> = entries.into_iter().map(use_of).collect();
     let blob = call.blobs.commit_blocks(call.op, &call.allowed, call.account, new, &list).await?;
     Ok(created(&blob, None))
+}
+
+/// The checksums of a list are of the list, not of the blob it makes.
+fn content_is_whole(call: &Call<'_>, bytes: &[u8]) -> Result<(), Failure> {
+    let given = (headers::md5(call.headers, "content-md5")?, headers::crc64(call.headers)?);
+    Ok(cs_blob::Checks::of(bytes).meet(given)?)
 }
 
 fn use_of(entry: BlockEntry) -> BlockUse {

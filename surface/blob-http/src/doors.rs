@@ -22,6 +22,8 @@ pub enum Op {
     GetMetadata,
     SetProperties,
     UserDelegationKey,
+    Batch,
+    AbortCopy,
     /// There, but not built yet: 501.
     NotYet,
 }
@@ -65,6 +67,9 @@ impl Op {
             }
             // A signature cannot make more of itself, nor do what is not there.
             Self::UserDelegationKey | Self::NotYet => (Level::Service, ""),
+            Self::AbortCopy => (Level::Object, "w"),
+            // The envelope allows nothing by itself.
+            Self::Batch => (Level::Any, ""),
         }
     }
 
@@ -112,6 +117,11 @@ const fn data(
     Door { method, path, query, needs: Needs::Data { action, policy: None }, op }
 }
 
+const fn batch(path: &'static str, query: &'static str) -> Door<Op> {
+    let needs = Needs::Token("each request in it brings its own proof and is decided on its own");
+    Door { method: "POST", path, query, needs, op: Op::Batch }
+}
+
 const CONTAINER: &str = "restype=container&!comp";
 const BLOB: &str = "/{container}/{blob**}";
 
@@ -119,6 +129,8 @@ const BLOB: &str = "/{container}/{blob**}";
 pub(crate) const DOORS: &[Door<Op>] = &[
     action("GET", "/", "comp=list", CONTAINER_READ, Op::ListContainers),
     action("POST", "/", "restype=service&comp=userdelegationkey", USER_KEY, Op::UserDelegationKey),
+    batch("/", "comp=batch"),
+    batch("/{container}", "restype=container&comp=batch"),
     action("GET", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
     action("HEAD", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
     action("GET", "/{container}", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),
@@ -140,6 +152,7 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     data("PUT", BLOB, "comp=block", BLOB_WRITE, Op::PutBlock),
     data("PUT", BLOB, "comp=blocklist", BLOB_WRITE, Op::PutBlockList),
     data("GET", BLOB, "comp=blocklist", BLOB_READ, Op::GetBlockList),
+    data("PUT", BLOB, "comp=copy", BLOB_WRITE, Op::AbortCopy),
     data("PUT", BLOB, "comp=metadata", BLOB_WRITE, Op::SetMetadata),
     data("GET", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),
     data("HEAD", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),

@@ -69,6 +69,10 @@ codes! {
     SERVICE_MISMATCH = 403, "AuthorizationServiceMismatch", "This request is not authorized to perform this operation using this service.";
     PROTOCOL_MISMATCH = 403, "AuthorizationProtocolMismatch", "This request is not authorized to perform this operation using this protocol.";
     SOURCE_IP_MISMATCH = 403, "AuthorizationSourceIPMismatch", "This request is not authorized to perform this operation using this source IP.";
+    CANNOT_VERIFY_SOURCE = 403, "CannotVerifyCopySource", "The source of a copy must be a blob of this account that the caller may read; nothing is fetched from other addresses.";
+    SOURCE_CONDITION_NOT_MET = 412, "SourceConditionNotMet", "The source condition specified using HTTP conditional header(s) is not met.";
+    NO_PENDING_COPY = 409, "NoPendingCopyOperation", "There is currently no pending copy operation.";
+    INVALID_BATCH = 400, "InvalidInput", "The batch is not one of at most 256 deletions of blobs.";
     INVALID_XML_VALUE = 400, "InvalidXmlNodeValue", "The value for one of the XML nodes is not in the correct format.";
     HTTPS_REQUIRED = 400, "AccountRequiresHttps", "The account being accessed does not support http.";
     KEYS_OFF = 403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account.";

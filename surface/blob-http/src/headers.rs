@@ -119,14 +119,19 @@ pub(crate) fn flag(headers: &HeaderMap, name: &'static str) -> Result<bool, Fail
     }
 }
 
-/// What is not built must not be taken for done: keys of the customer, tags and conditions on them, copies (F11:
-/// nothing is ever fetched for a caller), leases, earlier states of a blob.
+/// The same where absent means something.
+pub(crate) fn flag_or(headers: &HeaderMap, name: &'static str, absent: bool) -> Result<bool, Failure> {
+    if headers.contains_key(name) { flag(headers, name) } else { Ok(absent) }
+}
+
+/// What is not built must not be taken for done: keys of the customer, tags and conditions on them, leases, earlier
+/// states of a blob.
 pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str) -> Result<(), Failure> {
     if headers.keys().any(|name| name.as_str().starts_with("x-ms-encryption-")) {
         return Err(Code::CUSTOMER_KEYS.into());
     }
     let sent = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
-    if ["x-ms-copy-source", "x-ms-tags", "x-ms-if-tags"].into_iter().any(sent) {
+    if ["x-ms-tags", "x-ms-if-tags", "x-ms-source-if-tags"].into_iter().any(sent) {
         return Err(Code::NOT_IMPLEMENTED.into());
     }
     if sent("x-ms-lease-id") {
@@ -142,6 +147,22 @@ pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str)
 
 /// `If-*` headers.
 pub(crate) fn conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
+    const NAMES: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+    conditions_named(headers, NAMES)
+}
+
+/// What a copy demands of its source.
+pub(crate) fn source_conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
+    const NAMES: [&str; 4] = [
+        "x-ms-source-if-match",
+        "x-ms-source-if-none-match",
+        "x-ms-source-if-modified-since",
+        "x-ms-source-if-unmodified-since",
+    ];
+    conditions_named(headers, NAMES)
+}
+
+fn conditions_named(headers: &HeaderMap, names: [&'static str; 4]) -> Result<Conditions, Failure> {
     let etag = |name| -> Result<Option<String>, Failure> {
         Ok(one(headers, name)?.map(|v| v.trim().trim_matches('"').to_owned()))
     };
@@ -150,10 +171,10 @@ pub(crate) fn conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
         Timestamp::parse_rfc1123(text).map(Some).ok_or_else(|| Failure::header(name, text))
     };
     let all = Conditions {
-        if_match: etag("if-match")?,
-        if_none_match: etag("if-none-match")?,
-        if_modified_since: date("if-modified-since")?,
-        if_unmodified_since: date("if-unmodified-since")?,
+        if_match: etag(names[0])?,
+        if_none_match: etag(names[1])?,
+        if_modified_since: date(names[2])?,
+        if_unmodified_since: date(names[3])?,
     };
     if all.if_match.is_some() && all.if_none_match.is_some() {
         return Err(Code::MULTIPLE_CONDITIONS.into());
@@ -164,6 +185,15 @@ pub(crate) fn conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
 /// What of a blob is asked for: `x-ms-range` before `Range`; a range that is not understood is no range (RFC 9110).
 pub(crate) fn range(headers: &HeaderMap, length: u64) -> Result<Option<Range<u64>>, BlobError> {
     let text = ["x-ms-range", "range"].into_iter().find_map(|name| single(headers, name).ok().flatten());
+    picked(text, length)
+}
+
+/// What of its source a copy takes.
+pub(crate) fn source_range(headers: &HeaderMap, length: u64) -> Result<Option<Range<u64>>, BlobError> {
+    picked(single(headers, "x-ms-source-range").ok().flatten(), length)
+}
+
+fn picked(text: Option<&str>, length: u64) -> Result<Option<Range<u64>>, BlobError> {
     let Some(spec) = text.and_then(|t| t.trim().strip_prefix("bytes=")) else { return Ok(None) };
     let Some((from, to)) = spec.split_once('-') else { return Ok(None) };
     let number = |text: &str| -> Option<u64> {

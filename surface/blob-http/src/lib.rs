@@ -5,8 +5,10 @@
 
 mod account;
 mod auth;
+mod batch;
 mod blobs;
 mod blocks;
+mod copy;
 mod delegation;
 mod development;
 mod doors;
@@ -79,6 +81,8 @@ pub(crate) struct Call<'c> {
     pub container: String,
     /// Decoded; empty where the path names no blob.
     pub blob: String,
+    /// What a copy reads from.
+    pub source: Option<copy::Source>,
 }
 
 /// Versions without this are not spoken with tokens (blob.md 3).
@@ -155,12 +159,19 @@ impl BlobHttp {
         let readable = cs_serve::percent_decode(params.get("blob")).is_some();
         let named = headers::check_names(&container, &blob);
         let built = headers::only_what_is_built(&parts.headers, &query, &blob);
+        if door.op == Op::Batch {
+            return self.batch(&parts.headers, body, &container, (context, style)).await;
+        }
         let allowed = self.require(&asker, &asked, door).await?;
         if !readable {
             return Err(Code::INVALID_URI.into());
         }
         named?;
         built?;
+        let source = match door.op {
+            Op::PutBlob | Op::PutBlock => self.source(&asker, &asked, (context, style)).await?,
+            _ => None,
+        };
         let call = Call {
             blobs: &self.blobs,
             account: &account,
@@ -174,6 +185,7 @@ impl BlobHttp {
             },
             container: container.clone(),
             blob: blob.clone(),
+            source,
         };
         let mut response = self.carry_out(&call, door.op, body).await?;
         if let (Proof::Signature(sas), Op::GetBlob | Op::HeadBlob) = (&asker.proof, door.op) {
@@ -204,6 +216,9 @@ impl BlobHttp {
             Op::PutBlockList => blocks::put_list(call, body).await,
             Op::GetBlockList => blocks::get_list(call).await,
             Op::UserDelegationKey => delegation::key(call, body).await,
+            Op::AbortCopy => Err(Code::NO_PENDING_COPY.into()),
+            // Answered before anything is decided: each of its requests is decided on its own.
+            Op::Batch => Err(Code::INVALID_BATCH.into()),
             Op::NotYet => Err(not_yet(call.query)),
         }
     }
@@ -422,11 +437,10 @@ fn nowhere(method: &str) -> Failure {
 
 /// Words of `comp` the documents know; any other is the caller's mistake.
 fn not_yet(query: &Query) -> Failure {
-    const KNOWN: [&str; 19] = [
+    const KNOWN: [&str; 17] = [
         "properties",
         "stats",
         "userdelegationkey",
-        "batch",
         "blobs",
         "acl",
         "lease",
@@ -434,7 +448,6 @@ fn not_yet(query: &Query) -> Failure {
         "snapshot",
         "tags",
         "tier",
-        "copy",
         "appendblock",
         "seal",
         "page",

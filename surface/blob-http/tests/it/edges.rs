@@ -56,19 +56,6 @@ async fn what_is_not_built_is_not_taken_for_done() {
 }
 
 #[tokio::test]
-async fn f11_nothing_is_fetched_for_a_caller() {
-    let world = World::new().await;
-    for target in ["/box/a", "/box/a?comp=block&blockid=QQ%3D%3D"] {
-        for source in ["http://169.254.169.254/metadata/instance", "https://management.s.example/"] {
-            let headers = [BLOCK_BLOB, ("x-ms-copy-source", source)];
-            assert_eq!(world.send("writer", "PUT", target, &headers, "").await.code(), "NotImplemented");
-        }
-    }
-    assert_eq!(world.get("/box/a", &[]).await.code(), "BlobNotFound");
-    assert_eq!(world.get("/box/a?comp=blocklist&blocklisttype=all", &[]).await.code(), "BlobNotFound");
-}
-
-#[tokio::test]
 async fn content_is_checked_by_crc64_as_by_md5() {
     let world = World::new().await;
     let put = |crc: &'static str| {

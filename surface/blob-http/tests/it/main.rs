@@ -4,6 +4,7 @@
 
 mod attacks;
 mod blobs;
+mod copies;
 mod edges;
 mod keys;
 mod world;

@@ -1,0 +1,72 @@
+//! Answers that come before the request's body does, over a real connection.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cs_serve::{Limits, Listener, Peer, Protocol, Request, Response, Router, Shutdown, read_body, text};
+use http::StatusCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// Refuses without a look at the body, but for `/read`.
+struct Hasty;
+
+#[async_trait]
+impl Router for Hasty {
+    async fn answer(&self, request: Request, _: Peer) -> Response {
+        if request.uri().path() != "/read" {
+            return text(StatusCode::UNAUTHORIZED, "no");
+        }
+        let body = read_body(request.into_body(), 64 << 20).await.unwrap();
+        text(StatusCode::OK, body.len().to_string())
+    }
+}
+
+async fn connected() -> TcpStream {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (limits, shutdown) = (Limits::metadata(), Shutdown::new());
+    Listener::Tcp(listener).serve(Protocol::PlainTitleCase, Arc::new(Hasty), limits, &shutdown);
+    TcpStream::connect(address).await.unwrap()
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    // Both bodies are short and of known ends.
+    while !text.ends_with("no") && !text.ends_with("3000000") {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "closed after: {text}");
+        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    text
+}
+
+async fn put(stream: &mut TcpStream, path: &str, size: usize) {
+    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; size]).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_writes_first_and_reads_later_hears_the_answer() {
+    let mut stream = connected().await;
+    for _ in 0..2 {
+        put(&mut stream, "/", 20 << 20).await;
+        assert!(answer(&mut stream).await.starts_with("HTTP/1.1 401"));
+    }
+    put(&mut stream, "/read", 3_000_000).await;
+    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"), "the connection is as good as before");
+}
+
+#[tokio::test]
+async fn whoever_asks_first_is_not_told_to_send() {
+    let mut stream = connected().await;
+    let head = "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 401"), "the answer itself, no 100 before it");
+}
