@@ -50,6 +50,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
     Step { name: "database", about: "the database gateway before a real PostgreSQL, with unmodified clients", minutes: 20, run: |g, l| passed(database::run(g, l)) },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
+    Step { name: "development", about: "storage SDKs against the emulator's address", minutes: 10, run: development },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
     Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },
     Step { name: "bad-days", about: "full disks, broken files, databases that go away", minutes: 15, run: bad_days },
@@ -232,6 +233,19 @@ fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     run.current_dir(&ground.root).arg("conformance/proxied/run.sh").arg(program).arg(&data);
     run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
     log.run(&mut run)?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
+}
+
+fn development(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    for clients in [Clients::Python, Clients::Node] {
+        clients.install(ground, log)?;
+    }
+    let program = suites::countersign(ground, log)?;
+    let data = ground.fresh_data("development")?;
+    let mut run = Command::new("sh");
+    run.current_dir(&ground.root).arg("conformance/development/run.sh").arg(program).arg(&data);
+    log.run(run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance")))?;
     std::fs::remove_dir_all(&data)?;
     Ok(Outcome::Passed)
 }

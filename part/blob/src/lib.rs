@@ -32,7 +32,7 @@ pub use blocks::{BlockUse, CommittedBlock, NewBlock};
 pub use checks::Checks;
 pub use conditions::{Conditions, Verdict};
 pub use cs_bytes::BytesError;
-pub use cs_store::{BlobProperties, BlobRow, ContainerRow};
+pub use cs_store::{BlobNote, BlobProperties, BlobRow, ContainerRow};
 pub use error::BlobError;
 pub use list::{Listed, Listing};
 pub use read::Content;

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, BlobExpect, BlobProperties, BlobRow, Segment, StoreError};
+use cs_store::{AuditRecord, BlobExpect, BlobNote, BlobProperties, BlobRow, Segment, StoreError};
 use futures_util::{Stream, StreamExt};
 
 use crate::{Account, BlobError, Blobs, Checks, Conditions, INLINE_MAX_BYTES, checks::Running};
@@ -240,6 +240,27 @@ impl Blobs {
             }
         }
         Err(BlobError::ConditionNotMet)
+    }
+
+    /// Notes tier or tags: neither is part of the blob, so its ETag stays.
+    ///
+    /// # Errors
+    /// [`BlobError::NoSuchContainer`], [`BlobError::NoSuchBlob`].
+    pub async fn note(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        account: &Account,
+        (container, name): (&str, &str),
+        note: BlobNote,
+    ) -> Result<(), BlobError> {
+        let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
+        let (at, named) = (container.to_owned(), name.to_owned());
+        if self.parts.blobs.note_blob(allowed, place, at, named, note, audit).await? {
+            return Ok(());
+        }
+        self.container(account, container).await?;
+        Err(BlobError::NoSuchBlob)
     }
 
     /// Changes what is said about a blob, not its content: `change` gets the row as it is.

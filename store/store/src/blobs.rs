@@ -45,6 +45,16 @@ pub struct BlobProperties {
     pub cache_control: Option<String>,
     /// Base64, as stored and answered.
     pub content_md5: Option<String>,
+    /// As set; absent it follows from the account.
+    pub access_tier: Option<String>,
+    pub tags: Vec<(String, String)>,
+}
+
+/// What is noted beside a blob without changing it; `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlobNote {
+    pub tier: Option<String>,
+    pub tags: Option<Vec<(String, String)>>,
 }
 
 impl BlobProperties {
@@ -57,6 +67,7 @@ impl BlobProperties {
             (&mut self.content_disposition, given.content_disposition),
             (&mut self.cache_control, given.cache_control),
             (&mut self.content_md5, given.content_md5),
+            (&mut self.access_tier, given.access_tier),
         ];
         for (member, given) in members {
             if given.is_some() {
@@ -181,6 +192,17 @@ pub trait Blobs: AuditLog {
         expect: String,
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
+
+    /// Notes tier or tags; ETag and time of change stay. `false` when the blob is not there.
+    async fn note_blob(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        note: BlobNote,
+        audit: AuditRecord,
+    ) -> Result<bool, StoreError>;
 
     /// A blob with its inline content.
     async fn blob(

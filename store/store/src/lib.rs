@@ -21,7 +21,7 @@ mod site;
 pub use assignments::{Assignment, AssignmentFilter, Assignments};
 pub use audit::{AuditLog, AuditOutcome, AuditQuery, AuditRecord};
 pub use blobs::{
-    AccountPlace, BlobExpect, BlobProperties, BlobRow, Blobs, BlockRow, ContainerRow, Segment,
+    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, Blobs, BlockRow, ContainerRow, Segment,
     UNCOMMITTED_MAX, after_prefix,
 };
 pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};

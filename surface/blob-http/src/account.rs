@@ -81,8 +81,9 @@ pub(crate) fn part_of_name<'c>(call: &'c Call<'_>, name: &'static str) -> Result
     }
 }
 
-pub(crate) fn wants_metadata(call: &Call<'_>) -> bool {
-    call.query.get("include").is_some_and(|i| i.split(',').any(|w| w.trim().eq_ignore_ascii_case("metadata")))
+/// Whether a listing was asked for more than it always says.
+pub(crate) fn wants(call: &Call<'_>, what: &str) -> bool {
+    call.query.get("include").is_some_and(|i| i.split(',').any(|w| w.trim().eq_ignore_ascii_case(what)))
 }
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
@@ -95,7 +96,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
         .await?;
     let next_marker =
         (rows.len() > size as usize).then(|| rows.pop()).flatten().map(|row| to_marker(&row.name));
-    let metadata = wants_metadata(call);
+    let metadata = wants(call, "metadata");
     let items = rows.into_iter().map(|row| ContainerItem {
         modified: row.modified.rfc1123(),
         name: row.name,

@@ -130,7 +130,10 @@ fn part_of(piece: &str) -> Option<Part> {
 fn is_deletion(request: &http::Request<()>, container: &str, style: &Style) -> bool {
     let path = match style {
         Style::Host => request.uri().path(),
-        Style::Path { .. } => crate::without_account(request.uri().path()),
+        Style::Path { endpoint } => {
+            let account = endpoint.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            crate::without_account(request.uri().path(), account)
+        }
     };
     let (named, blob) = crate::names_of(path);
     let plain =

@@ -1,7 +1,7 @@
 //! Blobs: put, get, head, delete, metadata and properties.
 
 use bytes::Bytes;
-use cs_blob::{BlobError, BlobRow, Checks, Incoming, NewBlob, Verdict};
+use cs_blob::{BlobError, BlobProperties, BlobRow, Checks, Incoming, NewBlob, Verdict};
 use cs_serve::{Body, BoxError, Response, empty, single, stream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,7 +13,7 @@ use crate::{
     copy,
     doors::BLOB_ADD,
     failure::{Code, Failure},
-    headers,
+    headers, notes,
 };
 
 /// The checksum of a range is computed for ranges up to this size (blob.md 5, Get Blob).
@@ -41,10 +41,15 @@ pub(crate) fn incoming(
 }
 
 pub(crate) fn new_blob(call: &Call<'_>, plain: bool) -> Result<NewBlob, Failure> {
+    let properties = BlobProperties {
+        access_tier: notes::tier(call.headers)?,
+        tags: notes::tags(call.headers)?,
+        ..headers::properties(call.headers, plain)?
+    };
     Ok(NewBlob {
         container: call.container.clone(),
         name: call.blob.clone(),
-        properties: headers::properties(call.headers, plain)?,
+        properties,
         metadata: headers::metadata(call.headers)?,
         conditions: headers::conditions(call.headers)?,
         only_new: call.allowed.action() == BLOB_ADD,
@@ -193,7 +198,13 @@ pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
 /// Properties that are left out are cleared.
 pub(crate) async fn set_properties(call: &Call<'_>) -> Result<Response, Failure> {
     let properties = headers::properties(call.headers, false)?;
-    described(call, move |blob| blob.properties.clone_from(&properties)).await
+    described(call, move |blob| {
+        let kept = std::mem::take(&mut blob.properties);
+        // Tier and tags have operations of their own.
+        blob.properties =
+            BlobProperties { access_tier: kept.access_tier, tags: kept.tags, ..properties.clone() };
+    })
+    .await
 }
 
 async fn described(

@@ -1,7 +1,7 @@
 //! Copies within an account (blob.md 5, Copy and From URL): the source is read here and written anew. Nothing is ever
 //! fetched from another address (F11).
 
-use cs_blob::{BlobRow, Checks, Incoming, Verdict};
+use cs_blob::{BlobProperties, BlobRow, Checks, Incoming, Verdict};
 use cs_rbac::Allowed;
 use cs_serve::{Context, Query, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -83,6 +83,7 @@ impl BlobHttp {
             let sas = Sas::verify(source)?;
             sas.permits(Op::GetBlob)?;
             if let Some(user) = sas.user() {
+                self.stands(source.account, user)?;
                 let mut op = asker.op.clone();
                 op.caller.object = user;
                 return self.require_role(&op, source, reading(), &scope).await;
@@ -126,7 +127,7 @@ fn own_path<'u>(uri: &'u Uri, asked: &Asked<'_>, (context, style): (&Context, &S
             let local = port_of(host) == port_of(authority) && is_loopback(authority);
             let path = uri.path();
             let inside = path.trim_start_matches('/').split('/').next() == Some(account);
-            (scheme == "http" && local && inside).then(|| without_account(path))
+            (scheme == "http" && local && inside).then(|| without_account(path, account))
         }
     }
 }
@@ -154,7 +155,9 @@ pub(crate) async fn copy(call: &Call<'_>, source: &Source) -> Result<Response, F
         !from_url || headers::flag_or(call.headers, "x-ms-copy-source-blob-properties", true)?;
     if keep_properties {
         let given = std::mem::take(&mut new.properties);
-        new.properties = found.properties.clone();
+        // Tier and tags are of the place, not of the content: those of the source stay where they are.
+        let (access_tier, tags) = (given.access_tier.clone(), given.tags.clone());
+        new.properties = BlobProperties { access_tier, tags, ..found.properties.clone() };
         if from_url {
             new.properties.overlay(given);
         }

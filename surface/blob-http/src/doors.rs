@@ -24,6 +24,9 @@ pub enum Op {
     UserDelegationKey,
     Batch,
     AbortCopy,
+    SetTier,
+    GetTags,
+    SetTags,
     /// There, but not built yet: 501.
     NotYet,
 }
@@ -67,7 +70,8 @@ impl Op {
             }
             // A signature cannot make more of itself, nor do what is not there.
             Self::UserDelegationKey | Self::NotYet => (Level::Service, ""),
-            Self::AbortCopy => (Level::Object, "w"),
+            Self::AbortCopy | Self::SetTier => (Level::Object, "w"),
+            Self::GetTags | Self::SetTags => (Level::Object, "t"),
             // The envelope allows nothing by itself.
             Self::Batch => (Level::Any, ""),
         }
@@ -93,6 +97,8 @@ actions! {
     BLOB_WRITE = "containers/blobs/write";
     BLOB_ADD = "containers/blobs/add/action";
     BLOB_DELETE = "containers/blobs/delete";
+    TAGS_READ = "containers/blobs/tags/read";
+    TAGS_WRITE = "containers/blobs/tags/write";
     GET_INFO = "getInfo/action";
     USER_KEY = "generateUserDelegationKey/action";
 }
@@ -153,6 +159,9 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     data("PUT", BLOB, "comp=blocklist", BLOB_WRITE, Op::PutBlockList),
     data("GET", BLOB, "comp=blocklist", BLOB_READ, Op::GetBlockList),
     data("PUT", BLOB, "comp=copy", BLOB_WRITE, Op::AbortCopy),
+    data("PUT", BLOB, "comp=tier", BLOB_WRITE, Op::SetTier),
+    data("GET", BLOB, "comp=tags", TAGS_READ, Op::GetTags),
+    data("PUT", BLOB, "comp=tags", TAGS_WRITE, Op::SetTags),
     data("PUT", BLOB, "comp=metadata", BLOB_WRITE, Op::SetMetadata),
     data("GET", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),
     data("HEAD", BLOB, "comp=metadata", BLOB_READ, Op::GetMetadata),

@@ -73,6 +73,7 @@ codes! {
     SOURCE_CONDITION_NOT_MET = 412, "SourceConditionNotMet", "The source condition specified using HTTP conditional header(s) is not met.";
     NO_PENDING_COPY = 409, "NoPendingCopyOperation", "There is currently no pending copy operation.";
     INVALID_BATCH = 400, "InvalidInput", "The batch is not one of at most 256 deletions of blobs.";
+    INVALID_TAG = 400, "InvalidTag", "A blob has at most 10 tags; keys have 1 to 128 characters, values up to 256, of letters, digits, blank and +-./:=_.";
     INVALID_XML_VALUE = 400, "InvalidXmlNodeValue", "The value for one of the XML nodes is not in the correct format.";
     HTTPS_REQUIRED = 400, "AccountRequiresHttps", "The account being accessed does not support http.";
     KEYS_OFF = 403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account.";

@@ -85,6 +85,8 @@ pub(crate) fn properties(headers: &HeaderMap, plain: bool) -> Result<BlobPropert
         content_disposition: one(headers, "x-ms-blob-content-disposition")?.map(str::to_owned),
         cache_control: get("x-ms-blob-cache-control", "cache-control")?,
         content_md5: md5(headers, "x-ms-blob-content-md5")?,
+        access_tier: None,
+        tags: Vec::new(),
     })
 }
 
@@ -124,14 +126,14 @@ pub(crate) fn flag_or(headers: &HeaderMap, name: &'static str, absent: bool) -> 
     if headers.contains_key(name) { flag(headers, name) } else { Ok(absent) }
 }
 
-/// What is not built must not be taken for done: keys of the customer, tags and conditions on them, leases, earlier
+/// What is not built must not be taken for done: keys of the customer, conditions on tags, leases, earlier
 /// states of a blob.
 pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str) -> Result<(), Failure> {
     if headers.keys().any(|name| name.as_str().starts_with("x-ms-encryption-")) {
         return Err(Code::CUSTOMER_KEYS.into());
     }
     let sent = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
-    if ["x-ms-tags", "x-ms-if-tags", "x-ms-source-if-tags"].into_iter().any(sent) {
+    if ["x-ms-if-tags", "x-ms-source-if-tags"].into_iter().any(sent) {
         return Err(Code::NOT_IMPLEMENTED.into());
     }
     if sent("x-ms-lease-id") {
@@ -271,10 +273,15 @@ pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool) {
         ("x-ms-server-encrypted", "true"),
         ("x-ms-lease-status", "unlocked"),
         ("x-ms-lease-state", "available"),
-        ("x-ms-access-tier", "Hot"),
-        ("x-ms-access-tier-inferred", "true"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    put(headers, "x-ms-access-tier", p.access_tier.as_deref().unwrap_or("Hot"));
+    if p.access_tier.is_none() {
+        put(headers, "x-ms-access-tier-inferred", "true");
+    }
+    if !p.tags.is_empty() {
+        put(headers, "x-ms-tag-count", &p.tags.len().to_string());
     }
     put_metadata(headers, &blob.metadata);
 }

@@ -6,7 +6,7 @@ use cs_wire_blob::{BlobItem, BlobListing};
 
 use crate::{
     Call,
-    account::{marker, page_size, part_of_name, to_marker, wants_metadata, xml},
+    account::{marker, page_size, part_of_name, to_marker, wants, xml},
     failure::Failure,
 };
 
@@ -20,7 +20,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
         size: size as usize,
     };
     let (found, next) = call.blobs.list(&call.allowed, call.account, &call.container, &listing).await?;
-    let metadata = wants_metadata(call);
+    let (metadata, tags) = (wants(call, "metadata"), wants(call, "tags"));
     let answer = BlobListing {
         endpoint: &call.endpoint,
         container: &call.container,
@@ -28,18 +28,19 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
         marker: call.query.get("marker"),
         max_results,
         delimiter: call.query.get("delimiter"),
-        items: found.into_iter().map(|listed| item(listed, metadata)).collect(),
+        items: found.into_iter().map(|listed| item(listed, metadata, tags)).collect(),
         next_marker: next.map(|name| to_marker(&name)),
     };
     Ok(xml(answer.to_xml()))
 }
 
-fn item(listed: Listed, metadata: bool) -> BlobItem {
+fn item(listed: Listed, metadata: bool, tags: bool) -> BlobItem {
     match listed {
         Listed::Prefix(name) => BlobItem::Prefix(name),
         Listed::Blob(blob) => BlobItem::Blob {
             properties: properties(&blob),
             metadata: metadata.then(|| blob.metadata.clone()),
+            tags: if tags { blob.properties.tags.clone() } else { Vec::new() },
             name: blob.name,
         },
     }
@@ -51,7 +52,7 @@ fn properties(blob: &BlobRow) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let kind = p.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
     let fixed = |value: &str| value.to_owned();
-    vec![
+    let mut all = vec![
         ("Creation-Time", blob.created.rfc1123()),
         ("Last-Modified", blob.modified.rfc1123()),
         ("Etag", blob.etag.clone()),
@@ -64,10 +65,18 @@ fn properties(blob: &BlobRow) -> Vec<(&'static str, String)> {
         ("Cache-Control", text(&p.cache_control)),
         ("Content-Disposition", text(&p.content_disposition)),
         ("BlobType", fixed("BlockBlob")),
-        ("AccessTier", fixed("Hot")),
-        ("AccessTierInferred", fixed("true")),
+        ("AccessTier", p.access_tier.clone().unwrap_or_else(|| fixed("Hot"))),
+    ];
+    if p.access_tier.is_none() {
+        all.push(("AccessTierInferred", fixed("true")));
+    }
+    if !p.tags.is_empty() {
+        all.push(("TagCount", p.tags.len().to_string()));
+    }
+    all.extend([
         ("LeaseStatus", fixed("unlocked")),
         ("LeaseState", fixed("available")),
         ("ServerEncrypted", fixed("true")),
-    ]
+    ]);
+    all
 }

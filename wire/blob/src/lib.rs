@@ -3,12 +3,14 @@
 mod block_list;
 mod key_info;
 mod list;
+mod tags;
 
 use std::fmt::Write;
 
 pub use block_list::{BlockEntry, parse_block_list, write_block_list};
 pub use key_info::{KeyInfo, UserDelegationKey};
 pub use list::{BlobItem, BlobListing, ContainerItem, ContainerListing};
+pub use tags::{parse_tags, write_tags};
 
 pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
 

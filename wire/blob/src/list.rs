@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{DECLARATION, element, escape, fits_xml};
+use crate::{DECLARATION, element, escape, fits_xml, tags::tag_set};
 
 /// A container in a listing; times and ETag as they are written.
 pub struct ContainerItem {
@@ -31,6 +31,8 @@ pub enum BlobItem {
         /// Elements below `Properties`, in order.
         properties: Vec<(&'static str, String)>,
         metadata: Option<Vec<(String, String)>>,
+        /// Where they were asked for and there are some.
+        tags: Vec<(String, String)>,
     },
 }
 
@@ -134,7 +136,7 @@ impl BlobListing<'_> {
                     name_element(&mut xml, name);
                     xml.push_str("</BlobPrefix>");
                 }
-                BlobItem::Blob { name, properties, metadata: pairs } => {
+                BlobItem::Blob { name, properties, metadata: pairs, tags } => {
                     xml.push_str("<Blob>");
                     name_element(&mut xml, name);
                     xml.push_str("<Properties>");
@@ -143,6 +145,9 @@ impl BlobListing<'_> {
                     }
                     xml.push_str("</Properties>");
                     metadata(&mut xml, pairs.as_ref());
+                    if !tags.is_empty() {
+                        tag_set(&mut xml, tags);
+                    }
                     xml.push_str("<OrMetadata /></Blob>");
                 }
             }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_rbac::Allowed;
 use cs_store::{
-    AccountPlace, AuditRecord, BlobExpect, BlobRow, Blobs, BlockRow, ContainerRow, StoreError, after_prefix,
+    AccountPlace, AuditRecord, BlobExpect, BlobNote, BlobRow, Blobs, BlockRow, ContainerRow, StoreError,
+    after_prefix,
 };
 use cs_time::Timestamp;
 
@@ -167,6 +168,29 @@ impl Blobs for SqlStore {
                 let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL
                            FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
                 c.row(sql, &params).await?.as_ref().map(read_blob).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn note_blob(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        name: String,
+        note: BlobNote,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((place, container, name, note, record));
+        self.write("noting something of a blob", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let there = write::note(&mut c, &key(&all.0, &all.1, &all.2), &all.3).await?;
+                if there {
+                    audit::append(&mut c, &all.4).await?;
+                }
+                Ok(there)
             })
         })
         .await

@@ -71,37 +71,41 @@ fn in_time(asked: &Asked<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Clients differ in how they sort headers and in how a path is encoded when they sign it: any of these texts will do.
+/// Clients differ in how they sort headers, in whether they fold white space in them (as the document says; Python does
+/// not), and in how a path is encoded when they sign it: any of these texts will do.
 fn texts(asked: &Asked<'_>, lite: bool) -> Vec<String> {
     let mut texts = Vec::new();
     for order in [word_order::compare as fn(&str, &str) -> Ordering, |a, b| a.cmp(b)] {
-        for path in [Some(asked.path.to_owned()), encoded_anew(asked.path)].into_iter().flatten() {
-            let text = if lite { lite_text(asked, order, &path) } else { text(asked, order, &path) };
-            if !texts.contains(&text) {
-                texts.push(text);
+        for fold in [folded as fn(&str) -> String, |value| value.trim().to_owned()] {
+            let own = own_headers(asked.headers, order, fold);
+            for path in [Some(asked.path.to_owned()), encoded_anew(asked.path)].into_iter().flatten() {
+                let text = if lite { lite_text(asked, &own, &path) } else { text(asked, &own, &path) };
+                if !texts.contains(&text) {
+                    texts.push(text);
+                }
             }
         }
     }
     texts
 }
 
-fn text(asked: &Asked<'_>, order: fn(&str, &str) -> Ordering, path: &str) -> String {
+fn text(asked: &Asked<'_>, own: &str, path: &str) -> String {
     let mut text = format!("{}\n", asked.method);
     for name in SIGNED {
         text.push_str(&standard(asked.headers, name));
         text.push('\n');
     }
-    text + &own_headers(asked.headers, order) + &resource(asked, path)
+    text + own + &resource(asked, path)
 }
 
-fn lite_text(asked: &Asked<'_>, order: fn(&str, &str) -> Ordering, path: &str) -> String {
+fn lite_text(asked: &Asked<'_>, own: &str, path: &str) -> String {
     let mut text = format!("{}\n", asked.method);
     for name in ["content-md5", "content-type", "date"] {
         text.push_str(&standard(asked.headers, name));
         text.push('\n');
     }
     let comp = asked.query.get("comp").map(|comp| format!("?comp={comp}")).unwrap_or_default();
-    format!("{text}{}/{}{path}{comp}", own_headers(asked.headers, order), asked.account.id.name())
+    format!("{text}{own}/{}{path}{comp}", asked.account.id.name())
 }
 
 fn standard(headers: &HeaderMap, name: &str) -> String {
@@ -123,15 +127,12 @@ fn value(headers: &HeaderMap, name: &str) -> Option<String> {
     (!all.is_empty()).then(|| all.join(","))
 }
 
-/// `name:value` of every `x-ms-` header, white space folded outside of quotes.
-fn own_headers(headers: &HeaderMap, order: fn(&str, &str) -> Ordering) -> String {
+/// `name:value` of every `x-ms-` header.
+fn own_headers(headers: &HeaderMap, order: fn(&str, &str) -> Ordering, fold: fn(&str) -> String) -> String {
     let mut names: Vec<&str> =
         headers.keys().map(http::HeaderName::as_str).filter(|n| n.starts_with("x-ms-")).collect();
     names.sort_by(|a, b| order(a, b));
-    names
-        .iter()
-        .map(|name| format!("{name}:{}\n", folded(&value(headers, name).unwrap_or_default())))
-        .collect()
+    names.iter().map(|name| format!("{name}:{}\n", fold(&value(headers, name).unwrap_or_default()))).collect()
 }
 
 fn folded(text: &str) -> String {

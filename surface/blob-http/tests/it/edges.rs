@@ -29,7 +29,7 @@ async fn what_is_not_built_is_not_taken_for_done() {
         ("DELETE", "/box/a", ("x-ms-delete-snapshots", "other"), 400, "InvalidHeaderValue"),
         ("DELETE", "/box/a", ("x-ms-lease-id", "x"), 412, "LeaseNotPresentWithBlobOperation"),
         ("DELETE", "/box/a", ("x-ms-if-tags", "\"a\"='b'"), 501, "NotImplemented"),
-        ("PUT", "/box/a", ("x-ms-tags", "a=b"), 501, "NotImplemented"),
+        ("PUT", "/box/a", ("x-ms-tags", "a=b"), 403, "AuthorizationPermissionMismatch"),
         ("PUT", "/box/a", ("x-ms-encryption-key", "AA=="), 409, "UnsupportedHeader"),
         (
             "PUT",

@@ -7,4 +7,6 @@ mod blobs;
 mod copies;
 mod edges;
 mod keys;
+mod notes;
+mod signatures;
 mod world;

@@ -62,6 +62,13 @@ fn segments_from(json: &Json) -> Result<Vec<Segment>, StoreError> {
     all.ok_or_else(|| StoreError::Damaged { what: "list of segments", cause: "not as written".to_owned() })
 }
 
+/// `[["key","value"],…]`
+fn pairs_from(json: &Json) -> Vec<(String, String)> {
+    let text = |pair: &Json, i: usize| pair.get(i).and_then(Json::as_str).map(str::to_owned);
+    let pairs = json.as_array().into_iter().flatten();
+    pairs.filter_map(|pair| text(pair, 0).zip(text(pair, 1))).collect()
+}
+
 pub(super) fn properties_to(p: &BlobProperties) -> String {
     json!([
         p.content_type,
@@ -69,12 +76,14 @@ pub(super) fn properties_to(p: &BlobProperties) -> String {
         p.content_language,
         p.content_disposition,
         p.cache_control,
-        p.content_md5
+        p.content_md5,
+        p.access_tier,
+        p.tags
     ])
     .to_string()
 }
 
-fn properties_from(json: &Json) -> BlobProperties {
+pub(super) fn properties_from(json: &Json) -> BlobProperties {
     let text = |i: usize| json.get(i).and_then(Json::as_str).map(str::to_owned);
     BlobProperties {
         content_type: text(0),
@@ -83,5 +92,7 @@ fn properties_from(json: &Json) -> BlobProperties {
         content_disposition: text(3),
         cache_control: text(4),
         content_md5: text(5),
+        access_tier: text(6),
+        tags: json.get(7).map(pairs_from).unwrap_or_default(),
     }
 }

@@ -1,11 +1,11 @@
 //! Writes of blobs and blocks, each inside the transaction of its caller.
 
-use cs_store::{AccountPlace, BlobExpect, BlobRow, BlockRow, StoreError, UNCOMMITTED_MAX};
+use cs_store::{AccountPlace, BlobExpect, BlobNote, BlobRow, BlockRow, StoreError, UNCOMMITTED_MAX};
 use cs_time::Timestamp;
 
 use super::{
     and, at, key,
-    rows::{properties_to, segments_to},
+    rows::{properties_from, properties_to, segments_to},
 };
 use crate::{Conn, Value, repo::tags, values};
 
@@ -125,6 +125,25 @@ pub(super) async fn describe(
         )
         .await?;
     if touched == 0 { Err(StoreError::Conflict("the blob".to_owned())) } else { Ok(()) }
+}
+
+/// Read and written in one transaction: tier and tags share a column.
+pub(super) async fn note(c: &mut Conn<'_>, params: &[Value], note: &BlobNote) -> Result<bool, StoreError> {
+    let sql = "SELECT properties FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+    let Some(row) = c.row(sql, params).await? else { return Ok(false) };
+    let mut properties = properties_from(&row.json(0)?);
+    if let Some(tier) = &note.tier {
+        properties.access_tier = Some(tier.clone());
+    }
+    if let Some(tags) = &note.tags {
+        properties.tags.clone_from(tags);
+    }
+    c.run(
+        "UPDATE blobs SET properties = $5 WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4",
+        &and(params.to_vec(), values![properties_to(&properties)]),
+    )
+    .await?;
+    Ok(true)
 }
 
 pub(super) async fn remove(

@@ -1,5 +1,5 @@
 use cs_store::{
-    AccountPlace, BlobExpect, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow, Segment,
+    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow, Segment,
     StoreError,
 };
 use cs_time::Timestamp;
@@ -84,6 +84,24 @@ pub async fn one_of_many_creators_of_a_blob_wins(w: &World) {
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
     let lost = results.iter().flat_map(|r| r.as_ref().err());
     assert!(lost.into_iter().all(|e| matches!(e, StoreError::Conflict(_))), "{results:?}");
+}
+
+pub async fn notes_leave_the_blob_as_it_is(w: &World) {
+    boxed(w).await;
+    let row = blob("b");
+    put(w, row.clone(), BlobExpect::Any).await.unwrap();
+    let note = async |name: &str, note: BlobNote| {
+        w.store
+            .note_blob(&w.allowed(), place(w), "box".into(), name.into(), note, w.audit("note"))
+            .await
+            .unwrap()
+    };
+    assert!(note("b", BlobNote { tier: Some("Cool".into()), tags: None }).await);
+    let tags = vec![("k".to_owned(), "v".to_owned())];
+    assert!(note("b", BlobNote { tier: None, tags: Some(tags.clone()) }).await);
+    assert!(!note("none", BlobNote::default()).await);
+    let properties = BlobProperties { access_tier: Some("Cool".into()), tags, ..row.properties.clone() };
+    assert_eq!(get(w, "b").await.unwrap(), BlobRow { properties, ..row });
 }
 
 pub async fn what_a_write_replaced_is_given_up(w: &World) {
