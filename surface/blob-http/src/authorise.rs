@@ -76,7 +76,7 @@ impl BlobHttp {
             let found = caller.issuer;
             return Err(challenged(Some(TokenRefusal::Issuer { found })));
         }
-        match single(asked.headers, "x-ms-version").ok().flatten() {
+        match single(asked.headers, "x-ms-version").ok().flatten().or(asked.envelope_version) {
             Some(version) if version >= BEARER_SINCE => Ok(caller),
             _ => Err(Failure::authentication(
                 "Authentication scheme Bearer is not supported in this version. Send the header x-ms-version with \

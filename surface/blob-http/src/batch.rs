@@ -13,6 +13,10 @@ const BODY_MAX_BYTES: usize = 4 << 20;
 const REQUESTS_MAX: usize = 256;
 const BOUNDARY_MAX_BYTES: usize = 200;
 
+/// The `x-ms-version` of the batch that a request came in.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvelopeVersion(pub String);
+
 /// One request of a batch, as it was sent.
 struct Part {
     content_id: Option<String>,
@@ -45,11 +49,10 @@ impl BlobHttp {
             if let Some(id) = &part.content_id {
                 answer.push_str(&format!("Content-ID: {id}\r\n"));
             }
-            // Without one of its own, a request speaks the version of its envelope.
-            if let (Some(version), false) =
-                (headers.get("x-ms-version"), part.request.headers().contains_key("x-ms-version"))
-            {
-                part.request.headers_mut().insert("x-ms-version", version.clone());
+            // Without one of its own, a request speaks the version of its envelope. It is no header of the request, or
+            // its signature would have to be of it.
+            if let Some(version) = headers.get("x-ms-version").and_then(|v| v.to_str().ok()) {
+                part.request.extensions_mut().insert(EnvelopeVersion(version.to_owned()));
             }
             let response = match is_deletion(&part.request, container, style) {
                 true => self.one(part.request, context.clone(), style.clone()).await,

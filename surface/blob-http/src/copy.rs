@@ -52,6 +52,7 @@ impl BlobHttp {
             raw_query: uri.query(),
             query: &query,
             headers: &no_headers,
+            envelope_version: None,
             peer: asked.peer,
             now: asked.now,
             account: asked.account,

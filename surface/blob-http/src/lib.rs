@@ -138,6 +138,7 @@ impl BlobHttp {
             raw_query: parts.uri.query(),
             query: &query,
             headers: &parts.headers,
+            envelope_version: parts.extensions.get::<batch::EnvelopeVersion>().map(|v| v.0.as_str()),
             peer: context.peer,
             now: self.clock.now(),
             account: &account,

@@ -37,6 +37,8 @@ pub(crate) struct Asked<'r> {
     pub raw_query: Option<&'r str>,
     pub query: &'r Query,
     pub headers: &'r HeaderMap,
+    /// Of the batch it came in, spoken where it has no `x-ms-version` of its own.
+    pub envelope_version: Option<&'r str>,
     pub peer: Peer,
     pub now: Timestamp,
     pub account: &'r Account,

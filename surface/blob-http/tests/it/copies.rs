@@ -1,6 +1,6 @@
 //! Copies within the account, and batches.
 
-use crate::world::World;
+use crate::world::{World, encoded};
 
 const BLOCK_BLOB: (&str, &str) = ("x-ms-blob-type", "BlockBlob");
 const OWN: &str = "https://acct.blob.core.s.example";
@@ -132,6 +132,18 @@ async fn each_request_of_a_batch_is_decided_on_its_own() {
     assert!(text.contains("Content-ID: 3") && text.contains("<Code>BlobNotFound</Code>"));
     assert_eq!(world.get("/box/kept", &[]).await.text(), "x");
     assert_eq!(world.get("/box/a", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn requests_of_a_batch_are_signed_without_the_version_of_their_envelope() {
+    let world = World::new().await;
+    world.upload("a", "x").await;
+    let date = "Fri, 15 Jan 2027 08:00:00 GMT";
+    let text = format!("DELETE\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\n/acct/box/a");
+    let mac = encoded(&world.shared_key("key1", None).sign(text.as_bytes()));
+    let one = format!("DELETE /box/a HTTP/1.1\r\nx-ms-date: {date}\r\nAuthorization: SharedKey acct:{mac}");
+    let reply = world.send("reader", "POST", "/?comp=batch", &[MULTIPART], &envelope(&[&one])).await;
+    assert!(reply.text().contains("HTTP/1.1 202"), "{}", reply.text());
 }
 
 #[tokio::test]
