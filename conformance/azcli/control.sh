@@ -31,7 +31,7 @@ say "tags"
 az tag create --name planned >/dev/null
 az tag add-value --name planned --value soon >/dev/null
 expect "tag value" "$(az tag list --query "[?tagName=='planned'].values[0].tagValue" -o tsv)" soon
-az tag remove-value --name planned --value soon -y >/dev/null
+az tag remove-value --name planned --value soon >/dev/null
 az tag delete --name planned -y >/dev/null
 az tag create --resource-id "$GROUP_ID" --tags a=b c=d >/dev/null
 az tag update --resource-id "$GROUP_ID" --operation delete --tags a=b >/dev/null
@@ -40,13 +40,13 @@ expect "tags of a group" "$(az tag list --resource-id "$GROUP_ID" --query proper
 say "identities"
 az identity create -n app1 -g $RG >/dev/null
 PRINCIPAL=$(az identity show -n app1 -g $RG --query principalId -o tsv)
-az identity federated-credential create -n ci --identity-name app1 -g $RG --issuer https://issuer.example \
+az identity federated-credential create -n ci1 --identity-name app1 -g $RG --issuer https://issuer.example \
     --subject system:serviceaccount:lab:runner --audiences api://AzureADTokenExchange >/dev/null
-az identity federated-credential update -n ci --identity-name app1 -g $RG --issuer https://issuer.example \
+az identity federated-credential update -n ci1 --identity-name app1 -g $RG --issuer https://issuer.example \
     --subject system:serviceaccount:lab:other --audiences api://AzureADTokenExchange >/dev/null
 expect "trust" "$(az identity federated-credential list --identity-name app1 -g $RG --query '[].subject' -o tsv)" \
     system:serviceaccount:lab:other
-az identity federated-credential delete -n ci --identity-name app1 -g $RG -y >/dev/null
+az identity federated-credential delete -n ci1 --identity-name app1 -g $RG -y >/dev/null
 expect "identities" "$(az identity list -g $RG --query '[].name' -o tsv)" app1
 
 say "roles"
@@ -81,10 +81,10 @@ expect "its role" "$(az role assignment list --assignee "$APP1" --scope "$GROUP_
 az ad app update --id "$APP1" --identifier-uris api://labapp >/dev/null
 expect "by its URI" "$(az ad sp show --id api://labapp --query appId -o tsv)" "$APP1"
 az role assignment create --assignee api://labapp --role "Tag Contributor" --scope "$GROUP_ID" >/dev/null
-az ad app federated-credential create --id "$APP1" --parameters '{"name":"ci","issuer":"https://issuer.example",
+az ad app federated-credential create --id "$APP1" --parameters '{"name":"ci1","issuer":"https://issuer.example",
     "subject":"repo:org/lab:ref:refs/heads/main","audiences":["api://AzureADTokenExchange"]}' >/dev/null
-expect "trust" "$(az ad app federated-credential list --id "$APP1" --query '[].name' -o tsv)" ci
-az ad app federated-credential delete --id "$APP1" --federated-credential-id ci >/dev/null
+expect "trust" "$(az ad app federated-credential list --id "$APP1" --query '[].name' -o tsv)" ci1
+az ad app federated-credential delete --id "$APP1" --federated-credential-id ci1 >/dev/null
 az ad app credential reset --id "$APP1" --append --display-name second >"$work/second.json"
 expect "passwords" "$(az ad app credential list --id "$APP1" --query 'length(@)')" 2
 az ad app credential delete --id "$APP1" \
@@ -128,7 +128,10 @@ say "vaults and accounts"
 expect "name taken" "$(az storage account check-name -n $SA --query reason -o tsv)" AlreadyExists
 expect "keys" "$(az storage account keys list -n $SA -g $RG --query '[].keyName | join(`,`, @)' -o tsv)" key1,key2
 KEY1=$(az storage account keys list -n $SA -g $RG --query '[0].value' -o tsv)
-[ "$(az storage account keys renew -n $SA -g $RG --key primary --query '[0].value' -o tsv)" != "$KEY1" ] || fail "the key stayed"
+[ "$(az storage account keys renew -n $SA -g $RG --key key1 --query '[0].value' -o tsv)" != "$KEY1" ] || fail "the key stayed"
+az storage container-rm create --storage-account $SA -g $RG -n managed >/dev/null
+expect "container" "$(az storage container-rm list --storage-account $SA -g $RG --query '[].name' -o tsv)" managed
+az storage container-rm delete --storage-account $SA -g $RG -n managed -y
 expect "account without its group" "$(az storage account show -n $SA --query name -o tsv)" $SA
 az keyvault create -n second$KV -g $RG -l "$LOCATION" --retention-days 7 >/dev/null
 expect "vaults" "$(az keyvault list -g $RG --query 'length(@)')" 2
@@ -167,3 +170,11 @@ az ad sp delete --id "$APP1"
 az ad app delete --id "$APP1"
 expect "application" "$(az ad app list --display-name labapp --query 'length(@)')" 0
 expect "its roles went too" "$(az role assignment list --scope "$GROUP_ID" --query "[?principalId=='$SP1'] | length(@)")" 0
+
+say "moving"
+az group create -n second -l "$LOCATION" >/dev/null
+VM=$(az resource create -g $RG -n mover --resource-type Microsoft.HybridCompute/machines -l "$LOCATION" -p '{}' --query id -o tsv)
+az resource move --destination-group second --ids "$VM" >/dev/null
+expect "moved" "$(az resource list -g second --query '[].name' -o tsv)" mover
+az group delete -n second -y
+expect "gone" "$(az group exists -n second)" false

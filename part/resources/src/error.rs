@@ -85,6 +85,10 @@ pub enum ResourceError {
     NoFederated(String),
     #[error("'{0}' may not be assigned by the caller")]
     MayNotAssign(Box<ResourceId>),
+    #[error("'{0}' cannot be moved")]
+    NotMovable(Box<ResourceId>),
+    #[error("'{0}' is there already")]
+    MoveTargetTaken(Box<ResourceId>),
     #[error("the condition of the request does not hold")]
     Precondition,
     /// Others kept changing it; the caller may try again.

@@ -16,6 +16,7 @@
 //! | tags, on anything | [`tags`], [`tag_names`] |
 //! | role assignments, custom roles, deny assignments | [`assignments`], [`roles`], [`denies`], [`scopes`] |
 //! | locks | [`locks`] |
+//! | moving machines | [`moves`] |
 //! | the activity log | [`activity`] |
 
 mod account_keys;
@@ -32,6 +33,7 @@ mod input;
 mod listing;
 mod locks;
 mod machines;
+mod moves;
 mod policies;
 mod roles;
 mod scopes;

@@ -187,6 +187,18 @@ pub trait Resources: Send + Sync {
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
+    /// Gives resources other ids, all or none: their tags and identities come along, role and deny assignments and locks
+    /// at them go. For kinds that hold nothing but their row.
+    ///
+    /// # Errors
+    /// `Missing` when one or its new group is not there, `Exists` when a new id is taken.
+    async fn move_resources(
+        &self,
+        tenant: TenantId,
+        moves: Vec<(ResourceId, ResourceId)>,
+        audit: AuditRecord,
+    ) -> Result<(), StoreError>;
+
     /// Marks as deleted, keeps content and host name. `false` when it was not there.
     async fn soft_delete_resource(
         &self,

@@ -56,6 +56,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::vaults::DOORS,
     types::accounts::DOORS,
     types::servers::DOORS,
+    types::containers::DOORS,
     types::roles::DOORS,
     types::denies::DOORS,
     types::locks::DOORS,
@@ -63,6 +64,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::activity::DOORS,
     types::providers::DOORS,
     types::groups::DOORS,
+    types::moves::DOORS,
     types::resources::DOORS,
 ];
 

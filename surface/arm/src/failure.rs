@@ -452,6 +452,16 @@ impl From<ResourceError> for Failure {
                     "The client has permission to perform this action, but not the action 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on the linked scope '{id}', or the linked scope is invalid."
                 ),
             ),
+            ResourceError::NotMovable(id) => Self::new(
+                S::CONFLICT,
+                "ResourceMoveNotSupported",
+                format!("Resource move is not supported for resources of this type: '{id}'."),
+            ),
+            ResourceError::MoveTargetTaken(id) => Self::new(
+                S::CONFLICT,
+                "ResourceMoveFailed",
+                format!("The resource '{id}' already exists in the target resource group."),
+            ),
             ResourceError::Precondition => Self::precondition(),
             ResourceError::Busy(_) => Self::new(
                 S::CONFLICT,

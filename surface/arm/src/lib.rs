@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use cs_access::Access;
 use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
+use cs_blob::Blobs;
 use cs_ids::{CorrelationId, SubscriptionId};
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
@@ -37,6 +38,8 @@ const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What the surface stands on.
 pub struct Parts {
     pub manager: Arc<Manager>,
+    /// For containers of accounts.
+    pub blobs: Arc<Blobs>,
     pub access: Arc<Access>,
     pub audit: Arc<Audit>,
     pub tokens: Arc<dyn TokenCheck>,

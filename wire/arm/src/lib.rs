@@ -23,7 +23,7 @@ pub use error::{ErrorBody, ErrorEnvelope};
 pub use filter::{BadFilter, Filter};
 pub use list::{Count, List};
 pub use provider::{Provider, ProviderType};
-pub use resource::{BadBody, ResourceBody, SystemData, tag_map};
+pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};
 pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
 pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
 pub use vault::{

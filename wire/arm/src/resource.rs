@@ -1,6 +1,6 @@
 //! The envelope every resource shares (arm.md 1.3).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The body is no resource.
@@ -83,6 +83,14 @@ pub(crate) fn tag_list(tags: &Map<String, Value>) -> Result<Vec<(String, String)
 /// Tags as a JSON object.
 pub fn tag_map(tags: &[(String, String)]) -> Map<String, Value> {
     tags.iter().map(|(n, v)| (n.clone(), Value::String(v.clone()))).collect()
+}
+
+/// `moveResources` of a resource group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveBody {
+    pub resources: Vec<String>,
+    pub target_resource_group: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

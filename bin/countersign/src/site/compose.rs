@@ -145,6 +145,7 @@ impl Site {
             login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
             management: Arc::new(Arm::new(Parts {
                 manager: Arc::clone(&self.manager),
+                blobs: Arc::clone(&self.blobs),
                 access: Arc::clone(&self.access),
                 audit: Arc::clone(&self.audit),
                 tokens: tokens(),

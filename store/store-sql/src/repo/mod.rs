@@ -9,6 +9,7 @@ mod directory;
 mod federated;
 mod links;
 mod locks;
+mod moving;
 mod objects;
 mod planting;
 mod resources;

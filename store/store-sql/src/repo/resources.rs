@@ -10,7 +10,7 @@ use cs_store::{
 };
 use cs_time::Timestamp;
 
-use super::{audit, cascade, directory, tags};
+use super::{audit, cascade, directory, moving, tags};
 use crate::{Conn, Row, SqlStore, Value, values};
 
 macro_rules! select_resources {
@@ -175,6 +175,25 @@ impl Resources for SqlStore {
                 cascade::remove(&mut c, tenant, all.0.key()).await?;
                 audit::append(&mut c, &all.1).await?;
                 Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn move_resources(
+        &self,
+        tenant: TenantId,
+        moves: Vec<(ResourceId, ResourceId)>,
+        record: AuditRecord,
+    ) -> Result<(), StoreError> {
+        let all = Arc::new((moves, record));
+        self.write("moving resources", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                for (from, to) in &all.0 {
+                    moving::one(&mut c, tenant, from, to).await?;
+                }
+                audit::append(&mut c, &all.1).await
             })
         })
         .await

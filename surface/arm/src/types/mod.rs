@@ -17,12 +17,14 @@ macro_rules! g {
 pub(crate) mod accounts;
 pub(crate) mod activity;
 pub(crate) mod cloud;
+pub(crate) mod containers;
 pub(crate) mod denies;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod locks;
 pub(crate) mod machines;
 pub(crate) mod management;
+pub(crate) mod moves;
 pub(crate) mod providers;
 pub(crate) mod resources;
 pub(crate) mod roles;

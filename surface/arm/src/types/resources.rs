@@ -57,7 +57,7 @@ pub(crate) async fn answer_list(call: &Call, which: Which) -> Answer {
             value.push(if which.whole { whole(r, &call.address) } else { row(r, expand) });
         }
     }
-    let next_link = page.next.map(|after| next_link(call, &after));
+    let next_link = page.next.map(|after| next_page(call, &after));
     Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
 }
 
@@ -89,7 +89,7 @@ fn may_read(call: &Call, r: &Resource) -> Result<bool, Failure> {
 }
 
 /// The same request from `after` on. Clients may decode and encode it again: the token is plain base64url.
-fn next_link(call: &Call, after: &str) -> String {
+pub(crate) fn next_page(call: &Call, after: &str) -> String {
     let mut url = format!("{}{}", call.address.management(), call.list_path());
     let token = cs_jose::encode_url(after);
     let others = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skiptoken"));

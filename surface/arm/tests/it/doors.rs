@@ -70,11 +70,14 @@ async fn refusals_and_reads_are_audited() {
 
 #[tokio::test]
 async fn h10_the_right_role_opens_every_door() {
-    for (method, path, _) in cs_arm::doors() {
-        // A world each: what one door takes away another may need.
-        let world = World::with_group().await;
-        world.meet("top").await;
-        world.grant("top", OWNER, "/", None).await;
+    let world = World::with_group().await;
+    world.meet("top").await;
+    world.grant("top", OWNER, "/", None).await;
+    // What is taken away is knocked on last.
+    let order = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];
+    let mut doors: Vec<_> = cs_arm::doors().collect();
+    doors.sort_by_key(|(method, ..)| order.iter().position(|m| m == method));
+    for (method, path, _) in doors {
         let reply = world.send("top", method, &filled(path), "{}").await;
         assert!(!matches!(reply.status, 401 | 403), "{method} {path}: {} {}", reply.status, reply.text);
         assert!(reply.status < 500, "{method} {path}: {}", reply.text);

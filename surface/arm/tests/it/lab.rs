@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{READER, S, World, object};
+use crate::world::{CONTRIBUTOR, READER, S, World, object};
 
 #[tokio::test]
 async fn groups_come_change_and_go() {
@@ -186,4 +186,117 @@ async fn the_lab_reads_what_its_role_lets_it() {
     for target in ["tagNames", "resourceGroups/Lab/resources", "providers/Microsoft.KeyVault/vaults"] {
         assert_eq!(world.get(&token, &format!("{S}/{target}")).await.status, 200, "{target}");
     }
+}
+
+#[tokio::test]
+async fn containers_are_managed_where_their_account_is() {
+    let world = World::with_group().await;
+    let account = format!("{S}/resourceGroups/Lab/providers/Microsoft.Storage/storageAccounts/labaccount");
+    let of = |name: &str| format!("{account}/blobServices/default/containers/{name}");
+    assert_eq!(world.put("owner", &of("c1-x"), "{}").await.refusal(), (404, "ResourceNotFound".into()));
+    world.put("owner", &account, r#"{"location":"local"}"#).await.ok();
+    let made = world.put("owner", &of("c1-x"), r#"{"properties":{"metadata":{"a":"b"}}}"#).await;
+    assert_eq!((made.status, made.json()["properties"]["metadata"].clone()), (201, json!({"a": "b"})));
+    assert_eq!(made.headers["etag"].to_str().unwrap(), made.json()["etag"].as_str().unwrap());
+    let again = world.put("owner", &of("c1-x"), "{}").await;
+    assert_eq!(
+        (again.status, again.json()["properties"]["metadata"].clone()),
+        (200, json!({"a": "b"})),
+        "kept"
+    );
+    let patched = world.send("owner", "PATCH", &of("c1-x"), r#"{"properties":{"metadata":{}}}"#).await.ok();
+    assert_eq!(patched["properties"]["metadata"], json!({}));
+    for name in ["c2-x", "d1-x"] {
+        world.put("owner", &of(name), "").await.ok();
+    }
+    let list = format!("{account}/blobServices/default/containers");
+    let first = world.get("reader", &format!("{list}?$maxpagesize=2")).await.ok();
+    assert_eq!(first["value"].as_array().unwrap().len(), 2);
+    let next = first["nextLink"].as_str().unwrap().strip_prefix("https://management.s.example:8443").unwrap();
+    let rest = world.raw("reader", "GET", next, "").await.ok();
+    assert_eq!((&rest["value"][0]["name"], rest.get("nextLink")), (&json!("d1-x"), None));
+    assert_eq!(
+        world.get("reader", &format!("{list}?$filter=d")).await.ok()["value"][0]["name"],
+        json!("d1-x")
+    );
+    assert_eq!(world.put("reader", &of("c3-x"), "{}").await.refusal(), (403, "AuthorizationFailed".into()));
+    for (name, body, status) in [
+        ("C_1", "{}", 400),
+        ("c3-x", r#"{"properties":{"publicAccess":"Blob"}}"#, 409),
+        ("c3-x", r#"{"properties":{"metadata":{"a b":"c"}}}"#, 400),
+        ("c3-x", r#"{"properties":{"metadata":[]}}"#, 400),
+    ] {
+        assert_eq!(world.put("owner", &of(name), body).await.status, status, "{name} {body}");
+    }
+    assert_eq!(world.get("reader", &of("c3-x")).await.refusal(), (404, "ContainerNotFound".into()));
+    assert_eq!(world.send("owner", "DELETE", &of("c1-x"), "").await.status, 200);
+    assert_eq!(world.send("owner", "DELETE", &of("c1-x"), "").await.status, 204);
+    let service = world.get("reader", &format!("{account}/blobServices/default")).await.ok();
+    assert_eq!(service["properties"]["isVersioningEnabled"], json!(false));
+}
+
+#[tokio::test]
+async fn machines_move_with_their_identity_and_without_the_rules_of_their_place() {
+    let world = World::with_group().await;
+    world.put("owner", &format!("{S}/resourceGroups/two"), r#"{"location":"local"}"#).await.ok();
+    let at = |group: &str, name: &str| {
+        format!("{S}/resourceGroups/{group}/providers/Microsoft.HybridCompute/machines/{name}")
+    };
+    let made = world.put("owner", &at("Lab", "m1"), r#"{"location":"local","tags":{"a":"b"}}"#).await.ok();
+    let token = format!("oid:{}", made["identity"]["principalId"].as_str().unwrap());
+    world.meet("helper").await;
+    world.grant("helper", READER, &at("lab", "m1"), None).await;
+    let body = |group: &str, names: &[&str]| {
+        let ids: Vec<String> = names.iter().map(|n| at("lab", n)).collect();
+        json!({"resources": ids, "targetResourceGroup": format!("{S}/resourceGroups/{group}")}).to_string()
+    };
+    let send = async |who: &str, what: &str, body: String| {
+        world.send(who, "POST", &format!("{S}/resourceGroups/lab/{what}"), &body).await
+    };
+    assert_eq!(send("reader", "moveResources", body("two", &["m1"])).await.status, 403);
+    world.meet("local").await;
+    world.grant("local", CONTRIBUTOR, &format!("{S}/resourceGroups/lab"), None).await;
+    assert_eq!(
+        send("local", "moveResources", body("two", &["m1"])).await.refusal(),
+        (403, "AuthorizationFailed".into())
+    );
+    for (bad, status, code) in [
+        (body("none", &["m1"]), 404, "ResourceGroupNotFound"),
+        (body("lab", &["m1"]), 400, "InvalidParameter"),
+        (body("two", &[]), 400, "InvalidParameter"),
+        (body("two", &["m1", "M1"]), 400, "InvalidParameter"),
+        (body("two", &["m2"]), 404, "ResourceNotFound"),
+        (body("two", &["m1"]).replace("/lab/", "/two/"), 400, "InvalidParameter"),
+        ("{}".to_owned(), 400, "InvalidRequestContent"),
+    ] {
+        assert_eq!(
+            send("owner", "moveResources", bad.clone()).await.refusal(),
+            (status, code.into()),
+            "{bad}"
+        );
+    }
+    let vault = format!("{S}/resourceGroups/lab/providers/Microsoft.KeyVault/vaults/kv1");
+    world
+        .put("owner", &vault, r#"{"location":"local","properties":{"enableRbacAuthorization":true}}"#)
+        .await
+        .ok();
+    let fixed = json!({"resources": [at("lab", "m1"), vault], "targetResourceGroup": format!("{S}/resourceGroups/two")});
+    assert_eq!(
+        send("owner", "moveResources", fixed.to_string()).await.refusal(),
+        (409, "ResourceMoveNotSupported".into())
+    );
+    assert_eq!(send("owner", "validateMoveResources", body("two", &["m1"])).await.status, 204);
+    assert_eq!(world.get("helper", &at("lab", "m1")).await.status, 200, "nothing has moved yet");
+    assert_eq!(send("owner", "moveResources", body("two", &["m1"])).await.status, 204);
+    assert_eq!(world.get("owner", &at("lab", "m1")).await.status, 404);
+    let there = world.get(&token, &at("two", "m1")).await.ok();
+    assert_eq!((&there["id"], &there["tags"]), (&json!(at("two", "m1")), &json!({"a": "b"})));
+    assert_eq!(there["identity"], made["identity"]);
+    assert_eq!(world.get("helper", &at("two", "m1")).await.status, 403, "roles do not follow");
+    world.put("owner", &at("lab", "m1"), r#"{"location":"local"}"#).await.ok();
+    assert_eq!(world.get("helper", &at("lab", "m1")).await.status, 403, "nor wait for the next of the name");
+    assert_eq!(
+        send("owner", "moveResources", body("two", &["m1"])).await.refusal(),
+        (409, "ResourceMoveFailed".into())
+    );
 }

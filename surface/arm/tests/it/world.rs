@@ -7,6 +7,8 @@ use cs_access::Access;
 use cs_arm::{Arm, Parts};
 use cs_audit::Audit;
 use cs_authority::{Audiences, TokenCheck, TokenRefusal};
+use cs_blob::{BlobParts, Blobs};
+use cs_bytes::LocalBytes;
 use cs_ids::{CorrelationId, ObjectId, Scope, TenantId};
 use cs_names::{Address, SiteNames, Surface as Place};
 use cs_rbac::Caller;
@@ -136,8 +138,18 @@ impl World {
             clock: Arc::clone(&clock) as _,
             chance: Arc::new(SeededChance::new(3)),
         });
+        let blobs = Blobs::new(BlobParts {
+            resources: Arc::clone(&store) as _,
+            blobs: Arc::clone(&store) as _,
+            bytes: Arc::new(LocalBytes::open(dir.path()).unwrap()),
+            tenant_keys: std::collections::HashMap::new(),
+            development: false,
+            clock: Arc::clone(&clock) as _,
+            chance: Arc::new(SeededChance::new(4)),
+        });
         let surface = Arm::new(Parts {
             manager: Arc::new(manager),
+            blobs: Arc::new(blobs),
             access: Arc::clone(&access),
             audit: Arc::clone(&audit),
             tokens: Arc::new(Tokens),

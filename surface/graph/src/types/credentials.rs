@@ -29,6 +29,8 @@ pub(crate) fn certificates(body: &mut Body) -> Result<Option<Keys>, Failure> {
             until: key.time("endDateTime")?,
         };
         let Some(text) = key.text("key")? else { return Ok((id, None)) };
+        // az leaves the line breaks of the PEM file in.
+        let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         let der = cs_jose::decode_any(&text).ok_or_else(|| wrong("key"))?;
         Ok((id.clone(), Some(NewCertificate { der, given, id })))
     };

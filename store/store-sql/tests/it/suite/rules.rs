@@ -103,3 +103,28 @@ pub async fn denies_and_locks_go_with_their_scope(w: &World) {
     let (changes, _) = w.store.rules_since(w.tenant, seen).await.unwrap();
     assert!(changes.denies.len() == 1 && changes.denies[0].deleted);
 }
+
+pub async fn a_moved_resource_is_found_at_its_new_place_alone(w: &World) {
+    let from = w.vault_id("moved");
+    w.put(cs_store::Resource { tags: vec![("a".into(), "b".into())], ..w.vault("moved") }).await.unwrap();
+    let to = cs_ids::ResourceId::parse(&from.as_str().replace("/lab/", "/other/")).unwrap();
+    let go =
+        async || w.store.move_resources(w.tenant, vec![(from.clone(), to.clone())], w.audit("move")).await;
+    assert!(matches!(go().await, Err(StoreError::Missing(_))), "its group is not there");
+    w.put(w.group("other")).await.unwrap();
+    go().await.unwrap();
+    assert_eq!(w.store.resource(w.tenant, from.clone()).await.unwrap(), None);
+    assert_eq!(w.store.resource(w.tenant, to.clone()).await.unwrap().unwrap().id, to);
+    let by_tag = cs_store::ResourceFilter {
+        subscription: Some(w.subscription),
+        group: Some("other".into()),
+        tag: Some(("a".into(), None)),
+        limit: 10,
+        ..cs_store::ResourceFilter::default()
+    };
+    assert_eq!(w.store.resources(w.tenant, by_tag).await.unwrap().len(), 1);
+    assert!(matches!(go().await, Err(StoreError::Exists(_))), "taken by itself");
+    w.put(w.vault("moved")).await.unwrap();
+    assert!(matches!(go().await, Err(StoreError::Exists(_))), "and by the first of two");
+    assert!(w.store.resource(w.tenant, from.clone()).await.unwrap().is_some(), "nothing has moved");
+}

@@ -1,0 +1,233 @@
+//! Containers of a storage account, and the settings of its blob service, through the resource manager (arm.md 4.9).
+
+use std::sync::Arc;
+
+use cs_blob::{Account, BlobError, Conditions, ContainerRow};
+use cs_ids::{ContainerName, ResourceId};
+use cs_resources::{Resource, ResourceError};
+use cs_serve::{Door, Response, json};
+use cs_wire_arm::List;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json as value};
+
+use crate::{
+    answer::bare,
+    call::{Answer, Call},
+    doors::{Op, door},
+    failure::Failure,
+};
+
+const KIND: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
+const READ: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/read";
+const WRITE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/write";
+const DELETE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/delete";
+const SERVICE_READ: &str = "Microsoft.Storage/storageAccounts/blobServices/read";
+const LIST: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default/containers");
+const ONE: &str =
+    g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default/containers/{container}");
+/// Containers of a page: unless told otherwise, and at most.
+const PAGE_MAX: u32 = 5000;
+
+pub(crate) const DOORS: &[Door<Op>] = &[
+    door("GET", LIST, READ, |c| Box::pin(list(c))),
+    door("GET", ONE, READ, |c| Box::pin(show(c))),
+    door("PUT", ONE, WRITE, |c| Box::pin(put(c))),
+    door("PATCH", ONE, WRITE, |c| Box::pin(patch(c))),
+    door("DELETE", ONE, DELETE, |c| Box::pin(delete(c))),
+    door("GET", g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices"), SERVICE_READ, |c| {
+        Box::pin(services(c))
+    }),
+    door(
+        "GET",
+        g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default"),
+        SERVICE_READ,
+        |c| Box::pin(service(c)),
+    ),
+];
+
+/// The account in the path: its resource, and its blobs.
+async fn account(call: &Call) -> Result<(Resource, Arc<Account>), Failure> {
+    let (sub, group) = (call.subscription()?, call.params.get("group"));
+    let name = call.params.get("name").to_ascii_lowercase();
+    let id = ResourceId::of_resource(sub, group, "Microsoft.Storage", "storageAccounts", &name);
+    let resource = call.manager().existing(&call.op, &id).await?;
+    let found = call.parts.blobs.account(&name).await.map_err(refused)?;
+    let found = found.filter(|a| a.tenant == call.op.caller.tenant && a.id == resource.id);
+    Ok((resource, found.ok_or_else(Failure::busy)?))
+}
+
+fn name(call: &Call) -> Result<&str, Failure> {
+    let name = call.params.get("container");
+    name.parse::<ContainerName>().map_err(ResourceError::from)?;
+    Ok(name)
+}
+
+/// What containers can be refused for; everything else is the store's.
+fn refused(error: BlobError) -> Failure {
+    match error {
+        BlobError::NoSuchContainer => Failure::new(
+            StatusCode::NOT_FOUND,
+            "ContainerNotFound",
+            "The specified container does not exist.",
+        ),
+        BlobError::ContainerExists | BlobError::ConditionNotMet => Failure::precondition(),
+        other => {
+            tracing::error!(%other, "containers could not be read or written");
+            Failure::busy()
+        }
+    }
+}
+
+async fn list(call: &Call) -> Answer {
+    let (resource, account) = account(call).await?;
+    let bad = || Failure::bad_filter(call.query.get("$maxpagesize").unwrap_or_default());
+    let size = match call.query.get("$maxpagesize") {
+        None => PAGE_MAX,
+        Some(n) => n.parse().ok().filter(|n| (1..=PAGE_MAX).contains(n)).ok_or_else(bad)?,
+    };
+    let from = match call.query.get("$skipToken") {
+        None => String::new(),
+        Some(token) => cs_jose::decode_url(token)
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(Failure::bad_uri)?,
+    };
+    let prefix = call.query.get("$filter").unwrap_or_default();
+    let found = call.parts.blobs.containers(call.allowed()?, &account, prefix, &from, size + 1).await;
+    let mut found = found.map_err(refused)?;
+    // The one too many is where the next page begins.
+    let next = (found.len() > size as usize).then(|| found.pop()).flatten();
+    let rows: Vec<Value> = found.iter().map(|row| shown(&resource, row)).collect();
+    let next_link = next.map(|row| super::resources::next_page(call, &row.name));
+    Ok(json(StatusCode::OK, &List { value: rows, next_link, count: None }))
+}
+
+async fn show(call: &Call) -> Answer {
+    let (resource, account) = account(call).await?;
+    let row = call.parts.blobs.container(&account, name(call)?).await.map_err(refused)?;
+    Ok(answer(StatusCode::OK, &resource, &row))
+}
+
+/// 201 when it is new; one that is there gets the metadata given.
+async fn put(call: &Call) -> Answer {
+    let (resource, account) = account(call).await?;
+    let (name, metadata) = (name(call)?, metadata(call)?);
+    let (allowed, blobs) = (call.allowed()?, &call.parts.blobs);
+    let new = metadata.clone().unwrap_or_default();
+    match blobs.create_container(&call.op, allowed, &account, name, new).await {
+        Ok(row) => Ok(answer(StatusCode::CREATED, &resource, &row)),
+        Err(BlobError::ContainerExists) => change(call, metadata).await,
+        Err(other) => Err(refused(other)),
+    }
+}
+
+async fn patch(call: &Call) -> Answer {
+    let metadata = metadata(call)?;
+    change(call, metadata).await
+}
+
+async fn change(call: &Call, metadata: Option<Vec<(String, String)>>) -> Answer {
+    let (resource, account) = account(call).await?;
+    let (name, blobs) = (name(call)?, &call.parts.blobs);
+    let row = match metadata {
+        None => blobs.container(&account, name).await,
+        Some(new) => blobs.set_container_metadata(&call.op, call.allowed()?, &account, name, new).await,
+    };
+    Ok(answer(StatusCode::OK, &resource, &row.map_err(refused)?))
+}
+
+async fn delete(call: &Call) -> Answer {
+    let (_, account) = account(call).await?;
+    let gone = call
+        .parts
+        .blobs
+        .remove_container(&call.op, call.allowed()?, &account, name(call)?, &Conditions::default())
+        .await;
+    match gone {
+        Ok(()) => Ok(bare(StatusCode::OK)),
+        Err(BlobError::NoSuchContainer) => Ok(bare(StatusCode::NO_CONTENT)),
+        Err(other) => Err(refused(other)),
+    }
+}
+
+/// The metadata a body asks for. Anonymous access does not exist here.
+fn metadata(call: &Call) -> Result<Option<Vec<(String, String)>>, Failure> {
+    let properties = call.input()?.properties;
+    let access = properties.get("publicAccess").and_then(Value::as_str).unwrap_or("None");
+    if !access.eq_ignore_ascii_case("None") {
+        let message = "Public access is not permitted on this storage account.";
+        return Err(Failure::new(StatusCode::CONFLICT, "PublicAccessNotPermitted", message));
+    }
+    let bad = || Failure::bad_body("The property 'metadata' must be an object of strings.".to_owned());
+    let map = match properties.get("metadata") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(bad()),
+    };
+    let fits = |n: &str| {
+        let mut bytes = n.bytes();
+        bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let one = |(name, text): (&String, &Value)| {
+        let text =
+            text.as_str().filter(|t| fits(name) && t.len() <= 8192 && t.is_ascii() && !t.contains('\n'));
+        text.map(|text| (name.clone(), text.to_owned())).ok_or_else(bad)
+    };
+    map.iter().map(one).collect::<Result<_, _>>().map(Some)
+}
+
+fn answer(status: StatusCode, account: &Resource, row: &ContainerRow) -> Response {
+    let mut response = json(status, &shown(account, row));
+    if let Ok(etag) = HeaderValue::from_str(&row.etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+fn shown(account: &Resource, row: &ContainerRow) -> Value {
+    let metadata: Map<String, Value> = row.metadata.iter().map(|(n, v)| (n.clone(), value!(v))).collect();
+    value!({
+        "id": format!("{}/blobServices/default/containers/{}", account.id, row.name),
+        "name": row.name,
+        "type": KIND,
+        "etag": row.etag,
+        "properties": {
+            "deleted": false,
+            "remainingRetentionDays": 0,
+            "defaultEncryptionScope": "$account-encryption-key",
+            "denyEncryptionScopeOverride": false,
+            "publicAccess": "None",
+            "leaseStatus": "Unlocked",
+            "leaseState": "Available",
+            "lastModifiedTime": row.modified.iso7(),
+            "hasImmutabilityPolicy": false,
+            "hasLegalHold": false,
+            "metadata": metadata,
+        },
+    })
+}
+
+fn blob_service(account: &Resource) -> Value {
+    value!({
+        "sku": account.extra.get("sku"),
+        "id": format!("{}/blobServices/default", account.id),
+        "name": "default",
+        "type": "Microsoft.Storage/storageAccounts/blobServices",
+        "properties": {
+            "cors": {"corsRules": []},
+            "deleteRetentionPolicy": {"enabled": false, "allowPermanentDelete": false},
+            "containerDeleteRetentionPolicy": {"enabled": false},
+            "isVersioningEnabled": false,
+        },
+    })
+}
+
+async fn services(call: &Call) -> Answer {
+    let (account, _) = account(call).await?;
+    Ok(json(StatusCode::OK, &List::from(vec![blob_service(&account)])))
+}
+
+async fn service(call: &Call) -> Answer {
+    let (account, _) = account(call).await?;
+    Ok(json(StatusCode::OK, &blob_service(&account)))
+}
