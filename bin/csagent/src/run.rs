@@ -63,6 +63,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         clock,
         chance,
         app_service_header: None,
+        attester: None,
     });
     let shutdown = Shutdown::new();
     let addresses = Addresses {

@@ -18,6 +18,8 @@ const RENEW_BETWEEN: std::ops::Range<i64> = 500..900;
 const USEFUL_SECONDS: i64 = 300;
 /// The pause after the first failure; it doubles up to the longest, each drawn between half and all of it, in seconds.
 const PAUSE_SECONDS: std::ops::RangeInclusive<i64> = 2..=64;
+/// A clock may be put back this far, in seconds, before it counts as a jump.
+const CLOCK_SLACK_SECONDS: i64 = 60;
 /// Resources are named by programs: more than this at once is somebody playing.
 const SLOTS_MAX: usize = 512;
 
@@ -41,7 +43,16 @@ struct Slot {
 #[derive(Clone)]
 struct Cached {
     token: Arc<Token>,
+    /// When it was had, and when it is due.
+    made_at: i64,
     renew_at: i64,
+}
+
+impl Cached {
+    /// Before it was had only a clock can be that was put back; then nobody knows how old it is.
+    fn is_fresh(&self, now: i64) -> bool {
+        (self.made_at - CLOCK_SLACK_SECONDS..self.renew_at).contains(&now)
+    }
 }
 
 /// After a failure nobody asks before `until`.
@@ -50,6 +61,13 @@ struct Pause {
     failures: u32,
     until: i64,
     last: Option<IssueError>,
+}
+
+impl Pause {
+    /// Not longer than any pause is: the clock may have been put back since.
+    fn holds(&self, now: i64) -> bool {
+        now < self.until && self.until - now <= *PAUSE_SECONDS.end()
+    }
 }
 
 impl Broker {
@@ -65,7 +83,7 @@ impl Broker {
         let slot = self.slot(identity, resource);
         let now = self.clock.now().seconds();
         if let Some(cached) = slot.cached() {
-            if now < cached.renew_at {
+            if cached.is_fresh(now) {
                 return Ok(cached.token);
             }
             // Due, but good: whoever is first renews, the others go on with what there is.
@@ -81,7 +99,7 @@ impl Broker {
         let mut pause = slot.flight.lock().await;
         let now = self.clock.now().seconds();
         // Somebody else may have landed while we waited.
-        if let Some(cached) = slot.cached().filter(|c| now < c.renew_at) {
+        if let Some(cached) = slot.cached().filter(|c| c.is_fresh(now)) {
             return Ok(cached.token);
         }
         match self.renew(&slot, &mut pause).await {
@@ -99,7 +117,7 @@ impl Broker {
             self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for slot in all {
             let now = self.clock.now().seconds();
-            if slot.cached().is_some_and(|c| now >= c.renew_at && now < c.token.expires_on) {
+            if slot.cached().is_some_and(|c| !c.is_fresh(now) && now < c.token.expires_on) {
                 if let Ok(mut pause) = slot.flight.try_lock() {
                     if let Err(error) = self.renew(&slot, &mut pause).await {
                         tracing::warn!(%error, resource = slot.resource, "a token could not be renewed yet");
@@ -116,13 +134,14 @@ impl Broker {
 
     async fn renew(&self, slot: &Slot, pause: &mut Pause) -> Result<Arc<Token>, IssueError> {
         let now = self.clock.now().seconds();
-        if let Some(error) = pause.last.as_ref().filter(|_| now < pause.until) {
+        if let Some(error) = pause.last.as_ref().filter(|_| pause.holds(now)) {
             return Err(error.clone());
         }
         match self.issuer.issue(&slot.identity, &slot.resource).await {
             Ok(token) => {
                 *pause = Pause::default();
-                let cached = Cached { renew_at: self.renew_at(&token), token: Arc::new(token) };
+                let made_at = self.clock.now().seconds();
+                let cached = Cached { made_at, renew_at: self.renew_at(&token), token: Arc::new(token) };
                 *slot.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached.clone());
                 Ok(cached.token)
             }

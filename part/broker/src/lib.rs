@@ -14,4 +14,4 @@ pub use broker::Broker;
 pub use desk::{ChallengeDesk, Claim, DeskError, Opened};
 pub use files::{ChallengeDirectory, DirectoryError};
 pub use issuer::{Identity, IssueError, Token, TokenIssuer};
-pub use machine::{Facts, Interface, MachineFacts};
+pub use machine::{Attester, Facts, Interface, MachineFacts};

@@ -34,6 +34,15 @@ pub struct Interface {
     pub ipv6: Vec<String>,
 }
 
+/// Signs what is said of this machine, in the name of its site.
+pub trait Attester: Send + Sync {
+    /// A PKCS#7 SignedData with the document and the signer's certificate inside.
+    ///
+    /// # Errors
+    /// Why it could not be signed.
+    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String>;
+}
+
 /// Where the facts come from. The same `Arc` comes back for as long as nothing has changed, so that what is made of it
 /// can be kept.
 #[async_trait]

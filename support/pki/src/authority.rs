@@ -24,6 +24,8 @@ pub enum PkiError {
     Make(#[source] rcgen::Error),
     #[error("reading the certificate authority's files")]
     Read(#[source] rcgen::Error),
+    #[error("writing a signed document")]
+    Sign(#[source] der::Error),
     #[error("setting up TLS")]
     Tls(#[source] rustls::Error),
 }
@@ -84,6 +86,26 @@ impl CertificateAuthority {
         key: &KeyPair,
         now: Timestamp,
     ) -> Result<CertificateDer<'static>, PkiError> {
+        self.sign(names, vec![ExtendedKeyUsagePurpose::ServerAuth], key, now)
+    }
+
+    /// Signs a leaf that signs documents: of no use for a server, its usages name none.
+    pub(crate) fn document_leaf(
+        &self,
+        name: String,
+        key: &KeyPair,
+        now: Timestamp,
+    ) -> Result<CertificateDer<'static>, PkiError> {
+        self.sign(vec![name], vec![ExtendedKeyUsagePurpose::EmailProtection], key, now)
+    }
+
+    fn sign(
+        &self,
+        names: Vec<String>,
+        usages: Vec<ExtendedKeyUsagePurpose>,
+        key: &KeyPair,
+        now: Timestamp,
+    ) -> Result<CertificateDer<'static>, PkiError> {
         let common = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names).map_err(PkiError::Make)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -93,7 +115,7 @@ impl CertificateAuthority {
         }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = validity(now, LEAF_DAYS);
         Ok(params.signed_by(key, &self.issuer).map_err(PkiError::Make)?.into())

@@ -1,6 +1,9 @@
 //! Leaves by name: made when first asked for, kept until they grow old.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cs_names::SiteNames;
 use cs_time::{Clock, Timestamp};
@@ -11,9 +14,9 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::{CertificateAuthority, PkiError, authority::LEAF_DAYS};
+use crate::{CertificateAuthority, PkiError, authority::LEAF_DAYS, signed};
 
 /// Leaves kept at once; clients choose the names, so their number is bounded.
 const KEPT: usize = 1024;
@@ -28,6 +31,8 @@ pub struct Leaves {
     key: KeyPair,
     signing: Arc<dyn rustls::sign::SigningKey>,
     made: Cache<String, (Timestamp, Arc<CertifiedKey>)>,
+    /// Signs documents, see `signed.rs`.
+    documents: Mutex<Option<(Timestamp, CertificateDer<'static>)>>,
 }
 
 impl Leaves {
@@ -39,7 +44,29 @@ impl Leaves {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(PkiError::Make)?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(PkiError::Tls)?;
-        Ok(Self { ca, names, clock, key, signing, made: Cache::new(KEPT) })
+        Ok(Self { ca, names, clock, key, signing, made: Cache::new(KEPT), documents: Mutex::default() })
+    }
+
+    /// A PKCS#7 SignedData of a text, with the text and the signer's certificate inside, signed by a leaf of the CA
+    /// whose name is `metadata.` and the suffix.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn sign_document(&self, content: &[u8]) -> Result<Vec<u8>, PkiError> {
+        signed::document(content, &self.document_leaf()?, &self.key)
+    }
+
+    fn document_leaf(&self) -> Result<CertificateDer<'static>, PkiError> {
+        let now = self.clock.now();
+        let mut kept = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, leaf)) = kept.as_ref().filter(|(until, _)| now < *until) {
+            return Ok(leaf.clone());
+        }
+        let below = self.names.subtrees().into_iter().next().unwrap_or_else(|| "localhost".to_owned());
+        let leaf = self.ca.document_leaf(format!("metadata.{below}"), &self.key, now)?;
+        let until = now.plus_seconds(LEAF_DAYS * 86_400 - RENEW_BEFORE_SECONDS);
+        *kept = Some((until, leaf.clone()));
+        Ok(leaf)
     }
 
     /// The leaf for a host: one of ours by its exact name, anything else (and no name) the loopback leaf.

@@ -7,6 +7,7 @@
 mod authority;
 mod clients;
 mod leaves;
+mod signed;
 
 pub use authority::{CertificateAuthority, PkiError};
 pub use clients::{CLIENT_SECONDS, ClientAuthority, ClientKey};

@@ -8,6 +8,7 @@ pub enum Op {
     Instance,
     Token,
     IdentityInfo,
+    Attested,
     ScheduledEvents,
     StartEvents,
     LoadBalancer,
@@ -46,6 +47,7 @@ pub(crate) const IMDS: &[Door<Op>] = &[
     INSTANCE_PART,
     get("/metadata/versions", Op::Versions),
     get("/metadata/identity/info", Op::IdentityInfo),
+    get("/metadata/attested/document", Op::Attested),
     get("/metadata/scheduledevents", Op::ScheduledEvents),
     Door {
         method: "POST",

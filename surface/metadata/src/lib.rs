@@ -3,10 +3,12 @@
 //! Both are plain HTTP on loopback, where browsers, proxies and DNS rebinding are the dangers; `rules.rs` holds the
 //! checks in the order the documents give them, `instance.rs` the instance document, `token.rs` the token path.
 
+mod attested;
 mod doors;
 mod failure;
 mod instance;
 mod owner;
+mod pace;
 mod rules;
 mod service;
 mod token;

@@ -3,16 +3,18 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use cs_broker::{Broker, ChallengeDesk, Facts, MachineFacts};
+use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
 use cs_serve::{Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
 use cs_time::{Chance, Clock};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 use crate::{
+    attested,
     doors::{HIMDS, IMDS, Op},
     failure, instance,
-    owner::Ends,
+    owner::{self, Ends},
+    pace::Pace,
     rules::{self, Part},
     token, versions,
 };
@@ -33,6 +35,8 @@ pub struct Metadata {
     pub chance: Arc<dyn Chance>,
     /// The value of the App Service header; `None`: that source is off.
     pub app_service_header: Option<String>,
+    /// Who signs the attested document; `None`: there is none.
+    pub attester: Option<Arc<dyn Attester>>,
 }
 
 impl Metadata {
@@ -43,7 +47,13 @@ impl Metadata {
             Service::Imds => IMDS,
         };
         let doors = Doors::new(table, Paths::Exact);
-        Arc::new(Listening { machine: Arc::clone(self), service, doors, written: RwLock::default() })
+        Arc::new(Listening {
+            machine: Arc::clone(self),
+            service,
+            doors,
+            written: RwLock::default(),
+            pace: Pace::default(),
+        })
     }
 
     pub(crate) fn is_app_service_header(&self, sent: &str) -> bool {
@@ -67,6 +77,7 @@ struct Listening {
     doors: Doors<Op>,
     /// The whole document, written once for each change of the facts.
     written: RwLock<Option<Written>>,
+    pace: Pace,
 }
 
 #[derive(Clone)]
@@ -81,6 +92,14 @@ impl Router for Listening {
     async fn answer(&self, request: Request, peer: Peer) -> Response {
         self.serve(&request.into_parts().0, peer).await.unwrap_or_else(|refusal| refusal)
     }
+}
+
+/// The one name that some agents of the public cloud send more than once (metadata.md 3.4); it means nothing here.
+const REPEATED: &str = "xms_az_nwperimid";
+
+fn is_doubled(query: &Query) -> bool {
+    let names = || query.iter().map(|(name, _)| name).filter(|n| !n.eq_ignore_ascii_case(REPEATED));
+    names().enumerate().any(|(i, name)| names().take(i).any(|before| before.eq_ignore_ascii_case(name)))
 }
 
 impl Listening {
@@ -102,11 +121,12 @@ impl Listening {
             failure::identity(StatusCode::BAD_REQUEST, "invalid_request", "The query string cannot be read")
         };
         let query = query.map_err(unreadable)?;
-        if query.has_duplicates() {
+        if is_doubled(&query) {
             let text = "A query parameter is given more than once";
             return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
+        self.pace(part, ends)?;
         let ask = Ask { machine: &self.machine, service: self.service, ends };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),
@@ -121,6 +141,21 @@ impl Listening {
                 self.document(op, &params, &query).await
             }
         }
+    }
+
+    /// HIMDS needs none: its challenges are bounded.
+    fn pace(&self, part: Part, ends: Option<Ends>) -> Result<(), Response> {
+        if self.service == Service::Himds
+            || self.pace.admits(owner::of(ends), self.machine.clock.now().micros())
+        {
+            return Ok(());
+        }
+        let text = "Too many requests. Try again in a second";
+        let refusal = match part {
+            Part::Identity => failure::identity(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", text),
+            Part::Other => failure::plain(StatusCode::TOO_MANY_REQUESTS, text),
+        };
+        Err(failure::later(refusal, 1))
     }
 
     fn version(&self, query: &Query) -> Result<(), Response> {
@@ -146,6 +181,7 @@ impl Listening {
                 let facts = self.facts().await?;
                 Ok(json(StatusCode::OK, &json!({"tenantId": facts.tenant_id})))
             }
+            Op::Attested => attested::answer(&self.machine, &*self.facts().await?, query),
             // A machine of ours is not moved about under its programs: there is never an event.
             Op::ScheduledEvents => Ok(json(StatusCode::OK, &json!({"DocumentIncarnation": 1, "Events": []}))),
             Op::StartEvents => {

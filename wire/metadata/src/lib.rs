@@ -2,7 +2,7 @@
 
 mod reply;
 
-pub use reply::{ErrorReply, PlainError, TokenReply, VersionError};
+pub use reply::{AttestedReply, ErrorReply, PlainError, TokenReply, VersionError};
 
 /// `Metadata: true`: proof that no browser or proxy asks.
 pub const METADATA: &str = "metadata";

@@ -22,6 +22,13 @@ pub struct TokenReply<'t> {
     pub msi_res_id: Option<String>,
 }
 
+/// The attested document, signed: DER in base64.
+#[derive(Debug, Serialize)]
+pub struct AttestedReply {
+    pub encoding: &'static str,
+    pub signature: String,
+}
+
 /// Errors of the token path.
 #[derive(Debug, Serialize)]
 pub struct ErrorReply {

@@ -9,11 +9,13 @@ use std::{
 use async_trait::async_trait;
 use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
-    Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer,
+    Attester, Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token,
+    TokenIssuer,
 };
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::Service;
 use cs_names::Address;
+use cs_pki::Leaves;
 use cs_serve::Router;
 use cs_store::{
     AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource,
@@ -47,6 +49,7 @@ pub async fn connect(
     address: &Address,
     challenges: &Path,
     name: Option<&str>,
+    leaves: Arc<Leaves>,
 ) -> Result<Metadata, Failure> {
     let name = machine_name(name)?;
     let id = ResourceId::of_resource(
@@ -78,6 +81,7 @@ pub async fn connect(
         clock: Arc::clone(&site.clock),
         chance: Arc::clone(&site.chance),
         app_service_header: Some(cs_jose::encode_url(header)),
+        attester: Some(Arc::new(Documents(leaves))),
     };
     let resource = resource.id.to_string();
     Ok(Metadata {
@@ -235,6 +239,18 @@ fn operating_system() -> (String, String) {
         .to_owned();
     let version = nix::sys::utsname::uname().ok().and_then(|u| u.release().to_str().map(str::to_owned));
     (name, version.unwrap_or_default())
+}
+
+/// The CA of this very process signs documents.
+struct Documents(Arc<Leaves>);
+
+impl Attester for Documents {
+    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String> {
+        self.0.sign_document(document).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
+            format!("{error}{cause}")
+        })
+    }
 }
 
 /// The authority of this very process as the issuer.

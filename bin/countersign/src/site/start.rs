@@ -108,8 +108,15 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     let mut metadata = None;
     if options.machine {
         let challenges = challenge_directory(&data)?;
-        let made =
-            machine::connect(&site, &seed, &address, &challenges, options.machine_name.as_deref()).await?;
+        let made = machine::connect(
+            &site,
+            &seed,
+            &address,
+            &challenges,
+            options.machine_name.as_deref(),
+            Arc::clone(&leaves),
+        )
+        .await?;
         background.extend(made.background());
         metadata = Some((made, challenges));
     }

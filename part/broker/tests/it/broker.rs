@@ -151,3 +151,23 @@ async fn resources_named_by_programs_are_bounded() {
     }
     world.token().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_clock_put_back_makes_nobody_serve_old_tokens_or_wait() {
+    let world = World::new(99);
+    world.token().await.unwrap();
+    world.clock.advance(-10);
+    world.token().await.unwrap();
+    assert_eq!(world.asked(), 1, "set right by a moment");
+    world.clock.advance(-3 * DAY);
+    world.token().await.unwrap();
+    assert_eq!(world.asked(), 2, "how old it is nobody knows");
+    world.fail(Some(IssueError::Unreachable("down".into())));
+    world.clock.advance(2 * DAY);
+    assert!(world.token().await.is_err());
+    world.fail(None);
+    world.clock.advance(-DAY);
+    world.token().await.unwrap();
+    world.clock.advance(30 * DAY);
+    assert_eq!(world.token().await.unwrap().access_token, "https://vault.azure.net#4", "put forward");
+}

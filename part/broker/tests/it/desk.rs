@@ -193,6 +193,34 @@ fn a21_challenges_are_for_owner_and_group_only() {
     );
 }
 
+/// As another user of the machine; only root can try that.
+#[test]
+fn a21_others_can_neither_read_nor_list_challenges() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let base = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let tokens = base.path().join("tokens");
+    let clock = Arc::new(FakeClock::at_seconds(1_800_000_000));
+    let directory = ChallengeDirectory::open(&tokens).unwrap();
+    let desk = ChallengeDesk::new(directory, clock, Arc::new(SeededChance::new(5)));
+    let path = desk.open(None).unwrap().path;
+    let group = std::fs::metadata(&path).unwrap().gid().to_string();
+    let cat = |groups: &[&str], what: &str, at: &Path| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534"]).args(groups).arg(what).arg(at);
+        command.output().unwrap()
+    };
+    for (what, at) in [("cat", path.as_path()), ("ls", tokens.as_path())] {
+        let stranger = cat(&["--clear-groups"], what, at);
+        assert!(!stranger.status.success() && stranger.stdout.is_empty(), "{what}");
+        assert!(String::from_utf8_lossy(&stranger.stderr).contains("Permission denied"), "{what}");
+    }
+    let member = cat(&["--groups", &group], "cat", &path);
+    assert_eq!(member.stdout.len(), 43, "{}", String::from_utf8_lossy(&member.stderr));
+}
+
 #[test]
 fn a22_no_other_name_than_the_finished_file_is_left() {
     let world = world();

@@ -164,3 +164,45 @@ async fn probes_get_their_400() {
         assert!(!reply.text.contains("Identity not found") && !reply.text.contains("unreachable"));
     }
 }
+
+#[tokio::test]
+async fn the_attested_document_is_signed_over_the_nonce() {
+    let world = World::new();
+    let at = |query: &str| format!("/metadata/attested/document?api-version=2020-09-01{query}");
+    let reply = world.get(Imds, &at("&nonce=1234567890")).await;
+    assert_eq!((reply.status, reply.json()["encoding"].as_str()), (200, Some("pkcs7")));
+    let signed = cs_jose::decode_any(reply.json()["signature"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        String::from_utf8(signed).unwrap(),
+        r#"signed:{"nonce":"1234567890","plan":{"name":"","product":"","publisher":""},"sku":"","subscriptionId":"0a1b","timeStamp":{"createdOn":"01/15/27 08:00:00 -0000","expiresOn":"01/15/27 14:00:00 -0000"},"vmId":"vm-1","licenseType":""}"#
+    );
+    let without = world.get(Imds, &at("")).await;
+    let signed = cs_jose::decode_any(without.json()["signature"].as_str().unwrap()).unwrap();
+    assert!(String::from_utf8(signed).unwrap().contains(r#""nonce":"20270115-080000""#));
+    for bad in ["&nonce=123456789012345678901234567890123", "&nonce=a%0Ab", "&nonce=%C3%A9"] {
+        assert_eq!(world.get(Imds, &at(bad)).await.status, 400, "{bad}");
+    }
+    assert_eq!(world.get(Himds, &at("&nonce=1")).await.status, 404);
+    assert_eq!(world.send(Imds, "GET", &at("&nonce=1"), &[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn imds_asks_those_in_a_hurry_to_wait() {
+    let world = World::new();
+    let instance = "/metadata/instance?api-version=2021-02-01";
+    while world.get(Imds, instance).await.status == 200 {}
+    let refused = world.get(Imds, instance).await;
+    assert_eq!((refused.status, refused.headers["retry-after"].to_str().unwrap()), (429, "1"));
+    let refused = world.get(Imds, TOKEN).await;
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (429, Some("too_many_requests")));
+    assert_eq!(world.get(Himds, instance).await.status, 200, "HIMDS has bounds of its own");
+    world.clock.advance(1);
+    assert_eq!(world.get(Imds, instance).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_perimeters_id_may_come_more_than_once() {
+    let world = World::new();
+    let target = format!("{TOKEN}&xms_az_nwperimid=a&xms_az_nwperimid=b");
+    assert_eq!(world.get(Imds, &target).await.status, 200);
+}
