@@ -109,6 +109,13 @@ def tiers_and_tags_are_noted():
 
 
 @case
+def what_is_asked_before_work_is_answered():
+    assert SERVICE.get_account_information()["account_kind"] == "StorageV2"
+    assert SERVICE.get_service_properties()["delete_retention_policy"].enabled is False
+    assert BOX.get_container_access_policy()["signed_identifiers"] == []
+
+
+@case
 def many_blobs_go_in_one_batch():
     doomed = [f"doomed/{number}" for number in range(20)]
     for name in doomed:

@@ -40,6 +40,20 @@ pub(crate) fn info() -> Response {
     response
 }
 
+/// What cannot be changed here, as the original says it of a new account: no logs, no metrics, no rules for browsers, and
+/// what is deleted is gone.
+pub(crate) fn service_properties() -> Response {
+    xml(cs_wire_blob::SERVICE_PROPERTIES.to_owned())
+}
+
+/// No container is open to everybody, and none has stored policies.
+pub(crate) async fn acl(call: &Call<'_>) -> Result<Response, Failure> {
+    let row = call.blobs.container(call.account, &call.container).await?;
+    let mut response = xml(cs_wire_blob::NO_SIGNED_IDENTIFIERS.to_owned());
+    headers::stamp(response.headers_mut(), &row.etag, row.modified);
+    Ok(response)
+}
+
 /// `maxresults`: larger than a page is clamped, 0 and less is refused.
 pub(crate) fn page_size(call: &Call<'_>) -> Result<(u32, Option<u32>), Failure> {
     let Some(text) = call.query.get("maxresults") else { return Ok((PAGE, None)) };

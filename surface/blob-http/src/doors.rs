@@ -24,6 +24,8 @@ pub enum Op {
     UserDelegationKey,
     Batch,
     AbortCopy,
+    GetServiceProperties,
+    GetContainerAcl,
     SetTier,
     GetTags,
     SetTags,
@@ -68,8 +70,9 @@ impl Op {
             Self::PutBlob | Self::PutBlock | Self::PutBlockList | Self::SetMetadata | Self::SetProperties => {
                 (Level::Object, "w")
             }
-            // A signature cannot make more of itself, nor do what is not there.
-            Self::UserDelegationKey | Self::NotYet => (Level::Service, ""),
+            Self::GetServiceProperties => (Level::Service, "r"),
+            // A signature cannot make more of itself, see who else may, nor do what is not there.
+            Self::UserDelegationKey | Self::GetContainerAcl | Self::NotYet => (Level::Service, ""),
             Self::AbortCopy | Self::SetTier => (Level::Object, "w"),
             Self::GetTags | Self::SetTags => (Level::Object, "t"),
             // The envelope allows nothing by itself.
@@ -90,7 +93,9 @@ macro_rules! actions {
 }
 
 actions! {
+    SERVICE_READ = "read";
     CONTAINER_READ = "containers/read";
+    CONTAINER_ACL = "containers/getAcl/action";
     CONTAINER_WRITE = "containers/write";
     CONTAINER_DELETE = "containers/delete";
     BLOB_READ = "containers/blobs/read";
@@ -135,6 +140,9 @@ const BLOB: &str = "/{container}/{blob**}";
 pub(crate) const DOORS: &[Door<Op>] = &[
     action("GET", "/", "comp=list", CONTAINER_READ, Op::ListContainers),
     action("POST", "/", "restype=service&comp=userdelegationkey", USER_KEY, Op::UserDelegationKey),
+    action("GET", "/", "restype=service&comp=properties", SERVICE_READ, Op::GetServiceProperties),
+    action("GET", "/{container}", "restype=container&comp=acl", CONTAINER_ACL, Op::GetContainerAcl),
+    action("HEAD", "/{container}", "restype=container&comp=acl", CONTAINER_ACL, Op::GetContainerAcl),
     batch("/", "comp=batch"),
     batch("/{container}", "restype=container&comp=batch"),
     action("GET", "/", "restype=account&comp=properties", GET_INFO, Op::AccountInfo),

@@ -216,6 +216,8 @@ impl BlobHttp {
             Op::PutBlockList => blocks::put_list(call, body).await,
             Op::GetBlockList => blocks::get_list(call).await,
             Op::UserDelegationKey => delegation::key(call, body).await,
+            Op::GetServiceProperties => Ok(account::service_properties()),
+            Op::GetContainerAcl => account::acl(call).await,
             Op::SetTier => notes::set_tier(call).await,
             Op::GetTags => notes::get_tags(call).await,
             Op::SetTags => notes::set_tags(call, body).await,

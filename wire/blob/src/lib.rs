@@ -27,6 +27,22 @@ pub fn error(code: &str, message: &str, request_id: &str, time: &str, more: &[(&
     xml
 }
 
+/// Get Blob Service Properties of an account where nothing was set.
+pub const SERVICE_PROPERTIES: &str = concat!(
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?><StorageServiceProperties>",
+    "<Logging><Version>1.0</Version><Read>false</Read><Write>false</Write><Delete>false</Delete>",
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging>",
+    "<HourMetrics><Version>1.0</Version><Enabled>false</Enabled>",
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></HourMetrics>",
+    "<MinuteMetrics><Version>1.0</Version><Enabled>false</Enabled>",
+    "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></MinuteMetrics>",
+    "<Cors /><DeleteRetentionPolicy><Enabled>false</Enabled></DeleteRetentionPolicy>",
+    "<StaticWebsite><Enabled>false</Enabled></StaticWebsite></StorageServiceProperties>"
+);
+
+/// Get Container ACL of a container without stored policies.
+pub const NO_SIGNED_IDENTIFIERS: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><SignedIdentifiers />";
+
 /// Text as XML holds it.
 pub(crate) fn escape(text: &str) -> String {
     let legal = |c: char| if fits(c) { c } else { char::REPLACEMENT_CHARACTER };

@@ -56,6 +56,31 @@ async fn what_is_not_built_is_not_taken_for_done() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_set_is_said_and_not_taken() {
+    let world = World::new().await;
+    world.grant("tagger", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b").await;
+    let service = "/?restype=service&comp=properties";
+    let got = world.send("owner", "GET", service, &[], "").await;
+    assert!(
+        got.status == 200 && got.text().contains("<DeleteRetentionPolicy><Enabled>false</Enabled>"),
+        "{}",
+        got.text()
+    );
+    assert_eq!(world.send("owner", "PUT", service, &[], "<StorageServiceProperties/>").await.status, 501);
+    let acl = "/box?restype=container&comp=acl";
+    let got = world.send("tagger", "GET", acl, &[], "").await;
+    assert!(
+        got.status == 200 && got.text().ends_with("<SignedIdentifiers />") && !got.header("etag").is_empty()
+    );
+    assert_eq!(
+        world.send("tagger", "GET", "/none?restype=container&comp=acl", &[], "").await.code(),
+        "ContainerNotFound"
+    );
+    assert_eq!(world.send("owner", "PUT", acl, &[], "<SignedIdentifiers/>").await.status, 501);
+    assert_eq!(world.send("reader", "GET", acl, &[], "").await.status, 403);
+}
+
+#[tokio::test]
 async fn content_is_checked_by_crc64_as_by_md5() {
     let world = World::new().await;
     let put = |crc: &'static str| {
