@@ -65,6 +65,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::providers::DOORS,
     types::groups::DOORS,
     types::moves::DOORS,
+    types::deployments::DOORS,
     types::resources::DOORS,
 ];
 

@@ -19,6 +19,7 @@ pub(crate) mod activity;
 pub(crate) mod cloud;
 pub(crate) mod containers;
 pub(crate) mod denies;
+pub(crate) mod deployments;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod locks;

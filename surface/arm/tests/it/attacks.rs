@@ -237,3 +237,22 @@ async fn d07_bodies_of_the_wrong_shape_name_what_is_wrong() {
     let kept = world.put("owner", &machine, odd).await.ok();
     assert_eq!(kept["properties"]["constructor"], json!({"a": [1, null]}), "what is not known round-trips");
 }
+
+#[tokio::test]
+async fn deployments_are_refused_in_words_and_not_taken_for_done() {
+    let world = World::with_group().await;
+    let at = format!("{S}/resourcegroups/lab/providers/Microsoft.Resources/deployments");
+    // What az sends is no JSON.
+    let body = "{\"properties\": {\"mode\": \"Incremental\", template:{ // a comment\n}}}";
+    for (method, target) in [
+        ("PUT", format!("{at}/d1")),
+        ("POST", format!("{at}/d1/validate")),
+        ("POST", format!("{at}/d1/whatIf")),
+    ] {
+        let reply = world.send("owner", method, &target, body).await;
+        assert_eq!(reply.refusal(), (400, "InvalidTemplateDeployment".into()), "{method} {target}");
+    }
+    // With a slash at the end, as the SDK sends it.
+    assert_eq!(world.get("reader", &format!("{at}/")).await.ok()["value"], json!([]));
+    assert_eq!(world.send("reader", "PUT", &format!("{at}/d1"), body).await.status, 403);
+}

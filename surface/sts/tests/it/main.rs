@@ -11,6 +11,7 @@ mod assertions;
 mod checks;
 mod counting;
 mod discovery;
+mod doors;
 mod federated;
 mod forms;
 mod issuers;
