@@ -26,7 +26,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "wire", may_use: &["core/"], must_not_know: SQL },
     Room { folder: "store", may_use: &["core/", "cs-store"], must_not_know: &["hyper", "axum"] },
     Room { folder: "part", may_use: &["core/", "cs-store", "cs-bytes"], must_not_know: HTTP_AND_SQL },
-    Room { folder: "support", may_use: &["core/"], must_not_know: SQL },
+    Room { folder: "support", may_use: &["core/", "cs-telemetry"], must_not_know: SQL },
     Room { folder: "surface", may_use: &["part/", "wire/", "core/", "support/"], must_not_know: SQL },
     Room {
         folder: "bin",

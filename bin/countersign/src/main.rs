@@ -31,6 +31,6 @@ fn main() -> ExitCode {
     no_core_dumps();
     match verbs::carry_out(cli) {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => failure::report(&failure),
     }
 }

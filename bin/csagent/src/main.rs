@@ -31,7 +31,7 @@ use crate::{
 fn main() -> ExitCode {
     let given = match given::with_file(std::env::args_os().collect()) {
         Ok(given) => given,
-        Err(failure) => return failure.report(),
+        Err(failure) => return failure::report(&failure),
     };
     let parsed = Cli::command().bin_name(failure::program()).try_get_matches_from(given);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     cs_telemetry::start(if cli.common.verbose { "info" } else { "warn" });
     match carry_out(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure::report(&failure),
     }
 }
 

@@ -22,7 +22,7 @@ pub use self::proxied::PROXIED;
 use super::env::environment;
 use crate::{
     cli::{Cloud, RunArgs, Source},
-    failure::{Attempt, Failure, Kind, chain},
+    failure::{Attempt, Failure, Kind, chain, report},
     site::{
         data::{self, DataDirectory},
         databases,
@@ -179,7 +179,7 @@ fn exit_code(outcome: Result<Outcome, ErrandError>) -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) => {
             // 126 and 127 are what shells say; the reason is said in our words.
-            Failure::failed(chain(&error)).report();
+            report(&Failure::failed(chain(&error)));
             ExitCode::from(error.exit_code())
         }
     }
