@@ -55,7 +55,8 @@ def with_psycopg():
 
 async def with_asyncpg():
     trust = ssl.create_default_context(cafile=CA)
-    pool = await asyncpg.create_pool(host=HOST, database=DATABASE, user=USER, password=token, ssl=trust, max_size=8)
+    pool = await asyncpg.create_pool(
+        host=HOST, database=DATABASE, user=USER, password=token, ssl=trust, min_size=1, max_size=8)
     async with pool:
         answers = await asyncio.gather(*(pool.fetchval("SELECT $1::int * 2", n) for n in range(200)))
         expect("asyncpg, a pool", sum(answers), 39_800)

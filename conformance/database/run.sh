@@ -1,8 +1,8 @@
 #!/bin/sh
 # The database gateway before a real PostgreSQL, by unmodified clients in `countersign run`: step 18 of the lab with psql,
 # drivers of five languages, pgbench, COPY, cancelling, replication, and what must not work.
-# Needs: PG_FOLDER and PG_PORT (a PostgreSQL that trusts the gateway), CONFORMANCE_CLIENTS, PG_GO (the compiled Go client),
-# COUNTERSIGN (the program).
+# Needs: PG_FOLDER and PG_PORT (a PostgreSQL that trusts the gateway), CONFORMANCE_CLIENTS, PG_GO and PG_JAVA (compiled
+# clients), COUNTERSIGN (the program).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -117,4 +117,5 @@ export PGHOST="dbpeer.$SUFFIX"
 "$CONFORMANCE_CLIENTS/pgpython/bin/python" "$here/drivers.py"
 NODE_PATH="$CONFORMANCE_CLIENTS/pgnode/node_modules" node "$here/drivers.cjs"
 "$PG_GO"
+java -cp "$PG_JAVA/classes:$PG_JAVA/lib/*" Main
 printf '\ndatabase: all as it should be\n'

@@ -2,6 +2,7 @@
 //! on a socket), a site with the gateway, and unmodified clients in `countersign run` that see nothing else.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
     for clients in [Clients::PgPython, Clients::PgNode] {
         clients.install(ground, log)?;
     }
-    let go = go_client(ground, log)?;
+    let (go, java) = (go_client(ground, log)?, java_client(ground, log)?);
     let server = Postgres::behind_gateway(log)?;
     let program = suites::countersign(ground, log)?;
     let data = ground.fresh_data("database")?;
@@ -46,14 +47,14 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
     run.args(["--", "sh"]).arg(ground.root.join("conformance/database/run.sh"));
     run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
     run.env("PG_FOLDER", server.folder()).env("PG_PORT", server.port().to_string());
-    run.env("PG_GO", go).env("COUNTERSIGN", &program);
+    run.env("PG_GO", go).env("PG_JAVA", java).env("COUNTERSIGN", &program);
     log.run(&mut run)?;
     drop(running);
     fs::remove_dir_all(&data).context("removing the step's data")
 }
 
 /// Compiled out here, where modules can be had.
-fn go_client(ground: &Ground, log: &mut Log) -> Result<std::path::PathBuf> {
+fn go_client(ground: &Ground, log: &mut Log) -> Result<PathBuf> {
     let program = ground.clients("pggo");
     let mut build = Command::new("go");
     build.current_dir(ground.root.join("conformance/pggo")).env("CGO_ENABLED", "0");
@@ -61,4 +62,17 @@ fn go_client(ground: &Ground, log: &mut Log) -> Result<std::path::PathBuf> {
     build.env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
     log.run(build.args(["build", "-o"]).arg(&program).arg("."))?;
     Ok(program)
+}
+
+fn java_client(ground: &Ground, log: &mut Log) -> Result<PathBuf> {
+    tools::debian(&[("javac", "default-jdk-headless"), ("mvn", "maven")], log)?;
+    let (from, to) = (ground.root.join("conformance/pgjava"), ground.clients("pgjava"));
+    let (libraries, classes) = (to.join("lib"), to.join("classes"));
+    let mut fetch = Command::new("mvn");
+    fetch.current_dir(&from).args(["--quiet", "--batch-mode", "dependency:copy-dependencies"]);
+    log.run(fetch.arg(format!("-DoutputDirectory={}", libraries.display())))?;
+    let mut compile = Command::new("javac");
+    compile.current_dir(&from).arg("-cp").arg(libraries.join("*")).arg("-d").arg(classes);
+    log.run(compile.arg("Main.java"))?;
+    Ok(to)
 }

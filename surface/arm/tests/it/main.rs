@@ -12,5 +12,6 @@ mod identities;
 mod lab;
 mod roles;
 mod rules;
+mod servers;
 mod shapes;
 mod world;
