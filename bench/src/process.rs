@@ -9,14 +9,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use nix::{
     sys::signal::{Signal, kill},
+    time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
 
 /// Ends with its owner, politely at first.
 pub struct Process(Child);
 
-/// The kernel counts in hundredths of a second (`USER_HZ`, the same on every Linux of today).
-const TICK: Duration = Duration::from_millis(10);
 const ENDS_WITHIN: Duration = Duration::from_secs(8);
 
 impl Process {
@@ -26,7 +25,8 @@ impl Process {
 
     /// Processor time of all its threads so far.
     pub fn processor_time(&self) -> Result<Duration> {
-        processor_time(&format!("/proc/{}/stat", self.0.id()))
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.0.id())?))?;
+        Ok(Duration::from(clock.now()?))
     }
 
     /// Resident memory in MiB.
@@ -79,30 +79,15 @@ impl Drop for Process {
 
 /// Of this process.
 pub fn own_processor_time() -> Result<Duration> {
-    processor_time("/proc/self/stat")
+    Ok(Duration::from(ClockId::CLOCK_PROCESS_CPUTIME_ID.now()?))
 }
 
-fn processor_time(stat: &str) -> Result<Duration> {
-    let text = std::fs::read_to_string(stat)?;
-    // The program's name stands in parentheses and may hold blanks; after it utime and stime are fields 12 and 13.
-    let (_, fields) = text.rsplit_once(')').context("stat has no name")?;
-    let ticks = fields.split_ascii_whitespace().skip(11).take(2).map(str::parse::<u32>);
-    Ok(TICK * ticks.sum::<Result<u32, _>>()?)
-}
-
-/// A program built beside this one, built now where it is missing or old.
-pub fn built(package: &str) -> Result<PathBuf> {
+/// A program built beside this one: `cargo xtask bench` builds all of them together, with the same features.
+pub fn built(program: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let folder = here.parent().context("this program lies in no folder")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = std::process::Command::new(cargo);
-    build.args(["build", "--quiet", "--release", "--package", package]);
-    if std::env::var_os("CARGO").is_some() && !build.status()?.success() {
-        bail!("{package} does not build");
+    let path = here.parent().context("this program lies in no folder")?.join(program);
+    if !path.exists() {
+        bail!("{} is not built: use `cargo xtask bench`, which builds it", path.display());
     }
-    let program = folder.join(package);
-    if !program.exists() {
-        bail!("{} is not built: `cargo build --release --package {package}`", program.display());
-    }
-    Ok(program)
+    Ok(path)
 }

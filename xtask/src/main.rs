@@ -47,7 +47,8 @@ enum Verb {
     Arrows,
     /// Measure: `name | ours | floor | ratio | aim`.
     Bench {
-        /// Lines to run; all when none is named.
+        /// Lines to run; all when none is named. `--list` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         lines: Vec<String>,
     },
 }
@@ -86,9 +87,25 @@ fn arrows_verb(ground: &ground::Ground) -> Result<bool> {
     Ok(wrong.is_empty())
 }
 
+/// How long npm may take to bring the peer.
+const INSTALLS_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// Measurements are their own crate: they need the product as a library, and this tool must stay quick to build.
+///
+/// All of it is built at once, so that the programs measured and what measures them are built with the same features.
 fn bench(ground: &ground::Ground, lines: &[String]) -> Result<bool> {
-    let status =
-        ground.cargo(&["run", "--quiet", "--release", "--package", "cs-bench", "--"]).args(lines).status()?;
-    Ok(status.success())
+    let packages = ["--package", "cs-bench", "--package", "countersign", "--package", "csagent"];
+    if !ground.cargo(&["build", "--quiet", "--release"]).args(packages).status()?.success() {
+        return Ok(false);
+    }
+    let mut bench = std::process::Command::new(ground.target.join("release/cs-bench"));
+    let of_azurite = |line: &String| line.starts_with("azurite");
+    if lines.iter().any(of_azurite) || !lines.iter().any(|line| !line.starts_with('-')) {
+        let mut log = exec::Log::create(&ground.log_file("bench"), INSTALLS_WITHIN)?;
+        match tools::Clients::Azurite.install(ground, &mut log) {
+            Ok(place) => drop(bench.env("COUNTERSIGN_BENCH_AZURITE", place)),
+            Err(error) => eprintln!("bench: no Azurite to measure beside: {error:#}"),
+        }
+    }
+    Ok(bench.args(lines).status()?.success())
 }

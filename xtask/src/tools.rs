@@ -29,6 +29,8 @@ pub enum Clients {
     PgPython,
     /// A driver of PostgreSQL for Node.js.
     PgNode,
+    /// The emulator of blob storage, for the bench.
+    Azurite,
 }
 
 /// pip, npm and apt each lock their own state; installing one set at a time keeps them from tripping over each other.
@@ -43,18 +45,19 @@ impl Clients {
             Self::Node => "node",
             Self::PgPython => "pgpython",
             Self::PgNode => "pgnode",
+            Self::Azurite => "azurite",
         }
     }
 
     fn lock_file(self) -> &'static str {
         match self {
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => "requirements.txt",
-            Self::Node | Self::PgNode => "package-lock.json",
+            Self::Node | Self::PgNode | Self::Azurite => "package-lock.json",
         }
     }
 
     fn interpreter(self) -> &'static str {
-        if matches!(self, Self::Node | Self::PgNode) { "node" } else { "python3" }
+        if matches!(self, Self::Node | Self::PgNode | Self::Azurite) { "node" } else { "python3" }
     }
 
     /// Installs the set where it is missing or stale; returns its folder.
@@ -72,7 +75,7 @@ impl Clients {
         }
         fs::create_dir_all(&to)?;
         match self {
-            Self::Node | Self::PgNode => node(&from, &to, log),
+            Self::Node | Self::PgNode | Self::Azurite => node(&from, &to, log),
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => python(&from, &to, log),
         }
         .with_context(|| format!("installing conformance/{}", self.name()))?;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    line::{Aim, Figure, Line},
+    line::{Aim, Figure, Line, Outcome},
     pgbouncer::Pgbouncer,
     postgres::{Postgres, ROLE},
     site::Site,
@@ -67,18 +67,13 @@ impl Ground {
         Ok(command)
     }
 
-    /// The better of some rounds of each, in turn.
+    /// Some rounds of each, in turn: floor and ours.
     fn rounds(
         &self,
-        mut one: impl FnMut() -> Result<f64>,
-        mut other: impl FnMut() -> Result<f64>,
-    ) -> Result<(f64, f64)> {
-        let (mut ours, mut floor) = (0.0_f64, 0.0_f64);
-        for _ in 0..ROUNDS {
-            floor = floor.max(other()?);
-            ours = ours.max(one()?);
-        }
-        Ok((ours, floor))
+        mut ours: impl FnMut() -> Result<f64>,
+        mut floor: impl FnMut() -> Result<f64>,
+    ) -> Result<Vec<(f64, f64)>> {
+        (0..ROUNDS).map(|_| Ok((floor()?, ours()?))).collect()
     }
 }
 
@@ -91,12 +86,12 @@ impl Line for Select {
         "pgbench -S of 32 clients through the gateway, beside direct TLS"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
         let run = |command: Command| select(command, 32);
-        let (ours, floor) =
+        let rounds =
             ground.rounds(|| run(ground.ours("pgbench")?), || run(ground.postgres.direct("pgbench")))?;
-        Ok(Figure { ours, floor: Some(floor), unit: "tps", aim: Aim::RatioAtLeast(0.9) })
+        Ok(Outcome::Measured(Figure::beside(&rounds, "tps", Aim::RatioAtLeast(0.9))))
     }
 }
 
@@ -109,15 +104,15 @@ impl Line for Pooler {
         "the same beside pgbouncer in session mode with TLS"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
         let pooler = Pgbouncer::start(&ground.postgres)?;
         let run = |command: Command| select(command, 32);
-        let (ours, floor) = ground.rounds(
+        let rounds = ground.rounds(
             || run(ground.ours("pgbench")?),
             || run(pooler.command(ground.postgres.program("pgbench"))),
         )?;
-        Ok(Figure { ours, floor: Some(floor), unit: "tps", aim: Aim::RatioAtLeast(1.0) })
+        Ok(Outcome::Measured(Figure::beside(&rounds, "tps", Aim::RatioAtLeast(1.0))))
     }
 }
 
@@ -130,14 +125,14 @@ impl Line for Latency {
         "what the gateway adds to a query's median time, one client"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
         let (mut ours, mut floor) = (f64::MAX, f64::MAX);
         for _ in 0..ROUNDS {
             floor = floor.min(median(ground.postgres.direct("pgbench"))?);
             ours = ours.min(median(ground.ours("pgbench")?)?);
         }
-        Ok(Figure { ours: (ours - floor).max(0.0), floor: None, unit: "us", aim: Aim::AtMost(40.0) })
+        Ok(Outcome::Measured(Figure::alone((ours - floor).max(0.0), "us", Aim::AtMost(40.0))))
     }
 }
 
@@ -150,15 +145,15 @@ impl Line for Logins {
         "logins by token, a second, beside direct TLS with SCRAM"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
         let run = |mut command: Command| {
             command.args(["-n", "-S", "-C", "-c", "4", "-j", "2", "-T", SECONDS]);
             rate(command)
         };
-        let (ours, floor) =
+        let rounds =
             ground.rounds(|| run(ground.ours("pgbench")?), || run(ground.postgres.direct("pgbench")))?;
-        Ok(Figure { ours, floor: Some(floor), unit: "/s", aim: Aim::RatioAtLeast(0.9) })
+        Ok(Outcome::Measured(Figure::beside(&rounds, "/s", Aim::RatioAtLeast(0.9))))
     }
 }
 
@@ -171,11 +166,10 @@ impl Line for Copy {
         "COPY of one GiB to the client, beside direct TLS"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
-        let (ours, floor) =
-            ground.rounds(|| copy(ground.ours("psql")?), || copy(ground.postgres.direct("psql")))?;
-        Ok(Figure { ours, floor: Some(floor), unit: "MiB/s", aim: Aim::RatioAtLeast(0.85) })
+        let rounds = ground.rounds(|| copy(ground.ours("psql")?), || copy(ground.postgres.direct("psql")))?;
+        Ok(Outcome::Measured(Figure::beside(&rounds, "MiB/s", Aim::RatioAtLeast(0.85))))
     }
 }
 

@@ -1,19 +1,19 @@
 //! A decision in a tenant with a million assignments.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use cs_ids::{ObjectId, Scope};
 use cs_rbac::{Ask, Assignment, AssignmentId, RoleId, Snapshot, Subject, builtin_roles, decide};
 use uuid::Uuid;
 
-use crate::line::{Aim, Figure, Line};
+use crate::line::{Aim, Figure, Line, Outcome, median};
 
 pub struct Decide;
 
 const ASSIGNMENTS: u64 = 1_000_000;
 const PRINCIPALS: u64 = 100_000;
-/// A caller and the groups it is in.
+/// The groups a caller is in.
 const GROUPS: u64 = 5;
 const ASKED: usize = 200_000;
 const ACTION: &str = "Microsoft.KeyVault/vaults/secrets/getSecret/action";
@@ -27,24 +27,24 @@ impl Line for Decide {
         "one decision among 1,000,000 assignments, caller in 5 groups: the median"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let mut draw = Draw(20);
         let all = tenant(&mut draw)?;
         let asks = (0..ASKED).map(|_| ask(&mut draw)).collect::<Result<Vec<_>>>()?;
-        let mut took = asks.iter().map(|(who, scope)| one(&all, who, scope)).collect::<Vec<_>>();
-        took.sort_unstable();
-        let median = took.get(took.len() / 2).copied().unwrap_or_default();
-        let ours = median.as_secs_f64() * 1e9;
-        Ok(Figure { ours, floor: None, unit: "ns", aim: Aim::AtMost(1000.0) })
+        let took = asks.iter().map(|(who, scope)| one(&all, who, scope)).collect();
+        Ok(Outcome::Measured(Figure::alone(median(took), "ns", Aim::AtMost(1000.0))))
     }
 }
 
-fn one(all: &Snapshot, who: &Subject, scope: &Scope) -> Duration {
+/// Nanoseconds. The question is copied first: whoever asks has just read it from a request, so it is in the processor's
+/// cache; the tenant is not.
+fn one(all: &Snapshot, who: &Subject, scope: &Scope) -> f64 {
+    let (who, scope) = std::hint::black_box((who.clone(), scope.clone()));
     let started = Instant::now();
-    let decision = decide(all, who, &Ask::data_action(ACTION, scope));
+    let decision = decide(all, &who, &Ask::data_action(ACTION, &scope));
     let took = started.elapsed();
     drop(std::hint::black_box(decision));
-    took
+    took.as_secs_f64() * 1e9
 }
 
 fn tenant(draw: &mut Draw) -> Result<Snapshot> {

@@ -18,7 +18,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::databases::AUDIENCE;
 use crate::{
-    line::{Aim, Figure, Line},
+    line::{Aim, Figure, Line, Outcome},
     load::{block_on, trusting},
     site::Site,
 };
@@ -40,7 +40,7 @@ impl Line for IdleSessions {
         "memory of 5,000 idle sessions, above a site without any"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let folder = tempfile::tempdir()?;
         let socket = format!("{SERVER}={}", folder.path().display());
         let site = Site::start_with(&["--postgres", "127.0.0.1:0", "--postgres-socket", &socket])?;
@@ -56,7 +56,7 @@ impl Line for IdleSessions {
             serving.abort();
             Ok(after)
         })?;
-        Ok(Figure { ours: after - before, floor: None, unit: "MiB", aim: Aim::AtMost(150.0) })
+        Ok(Outcome::Measured(Figure::alone(after - before, "MiB", Aim::AtMost(150.0))))
     }
 }
 

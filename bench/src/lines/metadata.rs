@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use http::{Request, StatusCode, header, request};
 
 use crate::{
-    floor::{self, Floor},
-    line::{Aim, Figure, Line},
+    floor,
+    line::{Aim, Figure, Line, Outcome, in_turns},
     load::{Connection, Target, hammer},
     process::Process,
     site::Site,
@@ -21,11 +21,11 @@ pub struct Challenge;
 pub struct Instance;
 
 const CONNECTIONS: usize = 8;
-const TIME: Duration = Duration::from_secs(3);
+const TURN: Duration = Duration::from_millis(700);
 const TOKEN: &str =
     "/metadata/identity/oauth2/token?api-version=2019-11-01&resource=https%3A%2F%2Fmanagement.azure.com";
 const INSTANCE: &str = "/metadata/instance?api-version=2020-06-01";
-pub(super) const UNIT: &str = "/cpu-s";
+const UNIT: &str = "/cpu-s";
 
 impl Line for Challenge {
     fn name(&self) -> &'static str {
@@ -36,11 +36,12 @@ impl Line for Challenge {
         "HIMDS challenge and cached token (two requests), beside one hello-world"
     }
 
-    fn measure(&self) -> Result<Figure> {
-        let floor = hello(false)?;
+    fn measure(&self) -> Result<Outcome> {
         let site = Site::start()?;
-        let ours = rate(&site.process, &site.himds()?, async |c, _, _| challenge(c).await)?;
-        Ok(Figure { ours, floor: Some(floor), unit: UNIT, aim: Aim::RatioAtLeast(0.25) })
+        let himds = site.himds()?;
+        beside_hello(false, CONNECTIONS, Aim::RatioAtLeast(0.25), || {
+            rate(&site.process, &himds, CONNECTIONS, async |c, _, _| challenge(c).await)
+        })
     }
 }
 
@@ -53,13 +54,14 @@ impl Line for Instance {
         "metadata instance document, beside hello-world"
     }
 
-    fn measure(&self) -> Result<Figure> {
-        let floor = hello(false)?;
+    fn measure(&self) -> Result<Outcome> {
         let site = Site::start()?;
-        let ours = rate(&site.process, &site.himds()?, async |c, _, _| {
-            c.expect(metadata(INSTANCE), "", StatusCode::OK).await.map(drop)
-        })?;
-        Ok(Figure { ours, floor: Some(floor), unit: UNIT, aim: Aim::RatioAtLeast(0.8) })
+        let himds = site.himds()?;
+        beside_hello(false, CONNECTIONS, Aim::RatioAtLeast(0.8), || {
+            rate(&site.process, &himds, CONNECTIONS, async |c, _, _| {
+                c.expect(metadata(INSTANCE), "", StatusCode::OK).await.map(drop)
+            })
+        })
     }
 }
 
@@ -76,20 +78,31 @@ async fn challenge(connection: &mut Connection) -> Result<()> {
     connection.expect(request, "", StatusCode::OK).await.map(drop)
 }
 
-/// Hello-worlds a second of server processor time.
-pub(super) fn hello(tls: bool) -> Result<f64> {
-    let Floor { process, target, .. } = &floor::start(tls, b"")?;
-    rate(process, target, async |c, _, _| c.expect(Request::get("/"), "", StatusCode::OK).await.map(drop))
+/// Ours and hello-world in turns, in operations a second of server processor time.
+pub(super) fn beside_hello(
+    tls: bool,
+    connections: usize,
+    aim: Aim,
+    ours: impl FnMut() -> Result<f64>,
+) -> Result<Outcome> {
+    let floor = floor::start(tls, b"")?;
+    let hello = || {
+        rate(&floor.process, &floor.target, connections, async |c, _, _| {
+            c.expect(Request::get("/"), "", StatusCode::OK).await.map(drop)
+        })
+    };
+    Ok(Outcome::Measured(Figure::beside(&in_turns(hello, ours)?, UNIT, aim)))
 }
 
 /// Operations a second of server processor time.
 pub(super) fn rate(
     server: &Process,
     target: &Target,
+    connections: usize,
     work: impl AsyncFn(&mut Connection, usize, u64) -> Result<()>,
 ) -> Result<f64> {
     let before = server.processor_time()?;
-    let run = hammer(target, CONNECTIONS, TIME, work)?;
+    let run = hammer(target, connections, TURN, work)?;
     let spent = server.processor_time()? - before;
     Ok(run.operations as f64 / spent.as_secs_f64())
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    line::{Aim, Figure, Line},
+    line::{Aim, Figure, Line, Outcome, median},
     process::{Process, built},
     site::{MANAGEMENT, Site, launch},
 };
@@ -30,19 +30,17 @@ impl Line for Ready {
         "`countersign up` on an existing directory until every listener answers: the median of 5"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let (program, folder) = (built("countersign")?, tempfile::tempdir()?);
         launch(&program, folder.path())?.0.stop()?;
         let mut took = Vec::new();
         for _ in 0..STARTS {
             let started = Instant::now();
             let (mut process, _) = launch(&program, folder.path())?;
-            took.push(started.elapsed());
+            took.push(started.elapsed().as_secs_f64() * 1e3);
             process.stop()?;
         }
-        took.sort_unstable();
-        let ours = took.get(STARTS / 2).copied().unwrap_or_default().as_secs_f64() * 1e3;
-        Ok(Figure { ours, floor: None, unit: "ms", aim: Aim::AtMost(300.0) })
+        Ok(Outcome::Measured(Figure::alone(median(took), "ms", Aim::AtMost(300.0))))
     }
 }
 
@@ -55,10 +53,10 @@ impl Line for SiteMemory {
         "resident memory of an idle site"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let site = Site::start()?;
         std::thread::sleep(SETTLES);
-        Ok(Figure { ours: site.process.resident()?, floor: None, unit: "MiB", aim: Aim::AtMost(48.0) })
+        Ok(Outcome::Measured(Figure::alone(site.process.resident()?, "MiB", Aim::AtMost(48.0))))
     }
 }
 
@@ -71,7 +69,7 @@ impl Line for AgentMemory {
         "resident memory of an idle csagent"
     }
 
-    fn measure(&self) -> Result<Figure> {
+    fn measure(&self) -> Result<Outcome> {
         let (program, folder, site) = (built("csagent")?, tempfile::tempdir()?, Site::start()?);
         let token = site.bearer(MANAGEMENT)?;
         let mut connect = Command::new(&program);
@@ -89,6 +87,6 @@ impl Line for AgentMemory {
         let mut process = Process::new(child);
         process.wait_for(&ready, Duration::from_secs(10))?;
         std::thread::sleep(SETTLES);
-        Ok(Figure { ours: process.resident()?, floor: None, unit: "MiB", aim: Aim::AtMost(12.0) })
+        Ok(Outcome::Measured(Figure::alone(process.resident()?, "MiB", Aim::AtMost(12.0))))
     }
 }
