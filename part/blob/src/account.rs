@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use cs_ids::{ResourceId, Scope, TenantId};
 use cs_seal::{Aad, Key, MacKey};
-use cs_store::{AccountPlace, HostKind, HostOwner, Resource};
+use cs_store::{AccountPlace, Fresh, HostKind, HostOwner, Resource};
 use serde_json::Value;
 
 use crate::{BlobError, Blobs};
@@ -64,21 +64,37 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::Store`].
     pub async fn account(&self, label: &str) -> Result<Option<Arc<Account>>, BlobError> {
+        let (changes, now) = (self.parts.resources.changes(), self.parts.clock.now());
+        let known = self.opened.get(label);
+        if let Some(known) = known.as_ref().filter(|known| known.is_good(changes, now)) {
+            return Ok(Some(Arc::clone(&known.value)));
+        }
+        let opened = self.look_up(label, known.map(|known| known.value)).await?;
+        if let Some(account) = &opened {
+            self.opened.insert(label.to_owned(), Fresh::new(Arc::clone(account), changes, now));
+        }
+        Ok(opened)
+    }
+
+    /// What is known stays when its generation does: its keys need not be derived again.
+    async fn look_up(
+        &self,
+        label: &str,
+        known: Option<Arc<Account>>,
+    ) -> Result<Option<Arc<Account>>, BlobError> {
         let Some(owner) = self.parts.resources.host_owner(HostKind::Account, label.to_owned()).await? else {
             return Ok(None);
         };
         let fresh = |a: &Arc<Account>| {
             a.generation == owner.generation && a.tenant == owner.tenant && a.id == owner.id
         };
-        if let Some(known) = self.opened.get(label).filter(fresh) {
+        if let Some(known) = known.filter(fresh) {
             return Ok(Some(known));
         }
         let Some(resource) = self.parts.resources.resource(owner.tenant, owner.id.clone()).await? else {
             return Ok(None);
         };
-        let account = Arc::new(self.describe_account(label, owner, resource));
-        self.opened.insert(label.to_owned(), Arc::clone(&account));
-        Ok(Some(account))
+        Ok(Some(Arc::new(self.describe_account(label, owner, resource))))
     }
 
     fn describe_account(&self, label: &str, owner: HostOwner, resource: Resource) -> Account {

@@ -24,7 +24,7 @@ use cs_bytes::BlobBytes;
 use cs_ids::TenantId;
 use cs_rbac::{Denied, Operation};
 use cs_seal::Key;
-use cs_store::{AuditRecord, Resources};
+use cs_store::{AuditRecord, Fresh, Resources};
 use cs_time::{Chance, Clock, Timestamp};
 
 pub use account::{Account, DEVELOPMENT_ACCOUNT, DelegationKey};
@@ -59,8 +59,8 @@ pub struct Blobs {
     pub(crate) parts: BlobParts,
     /// Where the look for objects nobody knows goes on.
     pub(crate) swept_to: Mutex<String>,
-    /// By host label; good for one generation of the resource.
-    pub(crate) opened: quick_cache::sync::Cache<String, Arc<Account>>,
+    /// By host label.
+    pub(crate) opened: quick_cache::sync::Cache<String, Fresh<Arc<Account>>>,
 }
 
 /// Opened accounts remembered.

@@ -12,7 +12,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use cs_ids::TenantId;
 use cs_seal::{Aad, Key};
-use cs_store::{AuditLog, Resources, Secrets};
+use cs_store::{AuditLog, Fresh, Resources, Secrets};
 use cs_time::{Chance, Clock};
 
 pub use backup::BACKUP_MAX_BYTES;
@@ -35,8 +35,8 @@ pub struct VaultParts {
 /// All vaults of a site.
 pub struct Vaults {
     pub(crate) parts: VaultParts,
-    /// By host label; good for one generation of the resource.
-    opened: quick_cache::sync::Cache<String, Arc<OpenVault>>,
+    /// By host label.
+    opened: quick_cache::sync::Cache<String, Fresh<Arc<OpenVault>>>,
 }
 
 /// Opened vaults remembered.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cs_ids::{ResourceId, Scope, TenantId};
 use cs_rbac::PolicyEntry;
 use cs_seal::Key;
-use cs_store::{HostKind, Resource, VaultPlace};
+use cs_store::{Fresh, HostKind, Resource, VaultPlace};
 use serde_json::Value;
 
 use crate::{VaultError, Vaults, data_key_place};
@@ -53,13 +53,31 @@ impl Vaults {
     /// # Errors
     /// [`VaultError::Store`], and [`VaultError::Sealed`] when its key does not open.
     pub async fn open(&self, label: &str) -> Result<Option<Arc<OpenVault>>, VaultError> {
+        let (changes, now) = (self.parts.resources.changes(), self.parts.clock.now());
+        let known = self.opened.get(label);
+        if let Some(known) = known.as_ref().filter(|known| known.is_good(changes, now)) {
+            return Ok(Some(Arc::clone(&known.value)));
+        }
+        let opened = self.look_up(label, known.map(|known| known.value)).await?;
+        if let Some(vault) = &opened {
+            self.opened.insert(label.to_owned(), Fresh::new(Arc::clone(vault), changes, now));
+        }
+        Ok(opened)
+    }
+
+    /// What is known stays when its generation does: its key need not be unwrapped again.
+    async fn look_up(
+        &self,
+        label: &str,
+        known: Option<Arc<OpenVault>>,
+    ) -> Result<Option<Arc<OpenVault>>, VaultError> {
         let Some(owner) = self.parts.resources.host_owner(HostKind::Vault, label.to_owned()).await? else {
             return Ok(None);
         };
         let fresh = |v: &Arc<OpenVault>| {
             v.generation == owner.generation && v.tenant == owner.tenant && v.id == owner.id
         };
-        if let Some(known) = self.opened.get(label).filter(fresh) {
+        if let Some(known) = known.filter(fresh) {
             return Ok(Some(known));
         }
         let Some(resource) = self.parts.resources.resource(owner.tenant, owner.id.clone()).await? else {
@@ -69,9 +87,7 @@ impl Vaults {
         let key = tenant_key
             .unwrap(&data_key_place(owner.tenant), &owner.wrapped_key)
             .map_err(|_| VaultError::Sealed)?;
-        let vault = Arc::new(describe(resource, key));
-        self.opened.insert(label.to_owned(), Arc::clone(&vault));
-        Ok(Some(vault))
+        Ok(Some(Arc::new(describe(resource, key))))
     }
 }
 

@@ -12,6 +12,7 @@ mod audit;
 mod blobs;
 mod directory;
 mod error;
+mod fresh;
 mod objects;
 mod resources;
 mod rules;
@@ -26,6 +27,7 @@ pub use blobs::{
 };
 pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
+pub use fresh::{Changes, Fresh};
 pub use objects::{
     Application, Details, DirectoryObjects, FederatedCredential, FederatedCredentials, LinkKind, Membership,
     NameIs, PrincipalChange,

@@ -146,6 +146,9 @@ pub struct TagUse {
 
 #[async_trait]
 pub trait Resources: Send + Sync {
+    /// How often this replica has changed resources, host names and what goes with them: for [`crate::Fresh`].
+    fn changes(&self) -> u64;
+
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError>;
 
     /// Whose subscription it is, whatever the tenant.

@@ -18,9 +18,10 @@ use cs_names::Address;
 use cs_pki::Leaves;
 use cs_serve::Router;
 use cs_store::{
-    AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource,
+    AuditOutcome, AuditRecord, Directory, Expect, Fresh, NewPrincipal, Principal, PrincipalKind, Resource,
     ResourceWrite, Resources,
 };
+use cs_time::Clock;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -69,6 +70,7 @@ pub async fn connect(
     site.chance.fill(&mut header);
     let facts = Live {
         resources: Arc::clone(&site.store) as _,
+        clock: Arc::clone(&site.clock),
         tenant: seed.tenant,
         id: id.clone(),
         identity: identity.clone(),
@@ -292,29 +294,38 @@ struct Live {
     tenant: TenantId,
     id: ResourceId,
     identity: Identity,
-    known: Mutex<Option<(i64, Arc<Facts>)>>,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Option<Fresh<Known>>>,
 }
+
+/// The facts of one generation of the resource; none, where there is no such resource.
+#[derive(Clone)]
+struct Known(Option<(i64, Arc<Facts>)>);
 
 #[async_trait]
 impl MachineFacts for Live {
     async fn facts(&self) -> Option<Arc<Facts>> {
-        let found = self.resources.resource(self.tenant, self.id.clone()).await;
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let resource = match found {
-            Ok(found) => found?,
+        let (changes, now) = (self.resources.changes(), self.clock.now());
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let facts = |Known(known): Known| known.map(|(_, facts)| facts);
+        let known = match known {
+            Some(known) if known.is_good(changes, now) => return facts(known.value),
+            other => other.map(|known| known.value),
+        };
+        let found = match self.resources.resource(self.tenant, self.id.clone()).await {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "the machine's resource could not be read");
-                return known().as_ref().map(|(_, facts)| Arc::clone(facts));
+                return known.and_then(facts);
             }
         };
-        if let Some((_, facts)) =
-            known().as_ref().filter(|(generation, _)| *generation == resource.generation)
-        {
-            return Some(Arc::clone(facts));
-        }
-        let facts = Arc::new(self.describe(&resource));
-        *known() = Some((resource.generation, Arc::clone(&facts)));
-        Some(facts)
+        let now_known = Known(found.map(|resource| {
+            let same = known.and_then(|k| k.0).filter(|(generation, _)| *generation == resource.generation);
+            same.unwrap_or_else(|| (resource.generation, Arc::new(self.describe(&resource))))
+        }));
+        let fresh = Fresh::new(now_known.clone(), changes, now);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        facts(now_known)
     }
 
     async fn identities(&self) -> Vec<Identity> {

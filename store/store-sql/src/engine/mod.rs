@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::path::Path;
 
-use cs_store::StoreError;
+use cs_store::{Changes, StoreError};
 use futures_util::future::BoxFuture;
 
 pub(crate) use dialect::Dialect;
@@ -51,7 +51,10 @@ enum Engine {
 }
 
 /// Every repository of a site, on one database.
-pub struct SqlStore(Engine);
+pub struct SqlStore {
+    engine: Engine,
+    pub(crate) changes: Changes,
+}
 
 impl SqlStore {
     /// Opens (or makes, mode 0600) the SQLite file and brings its schema up to date.
@@ -59,7 +62,7 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be opened or is of a newer version.
     pub fn sqlite(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Engine::Sqlite(sqlite::Sqlite::open(path)?)))
+        Ok(Self::on(Engine::Sqlite(sqlite::Sqlite::open(path)?)))
     }
 
     /// Connects to `postgres://…` and brings the schema up to date, one replica at a time.
@@ -67,7 +70,11 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when the server cannot be reached or the schema is of a newer version.
     pub async fn postgres(url: &str) -> Result<Self, StoreError> {
-        Ok(Self(Engine::Postgres(postgres::Postgres::connect(url).await?)))
+        Ok(Self::on(Engine::Postgres(postgres::Postgres::connect(url).await?)))
+    }
+
+    fn on(engine: Engine) -> Self {
+        Self { engine, changes: Changes::default() }
     }
 
     /// Runs a job in a transaction and answers once it is durable. `name` shows up in errors and logs.
@@ -76,9 +83,35 @@ impl SqlStore {
         T: Send + 'static,
         F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
     {
-        match &self.0 {
-            Engine::Sqlite(engine) => engine.write(name, job).await,
-            Engine::Postgres(engine) => engine.write(name, job).await,
+        self.write_then(name, job, RaisedAtTheEnd(Some(self.changes.clone()))).await
+    }
+
+    /// The same for what nobody keeps in memory (secrets, blobs, the audit log): no cache has to look again.
+    pub(crate) async fn write_content<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
+    {
+        self.write_then(name, job, RaisedAtTheEnd(None)).await
+    }
+
+    async fn write_then<T, F>(
+        &self,
+        name: &'static str,
+        job: F,
+        raised: RaisedAtTheEnd,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.write(name, job, raised).await,
+            Engine::Postgres(engine) => {
+                let outcome = engine.write(name, job).await;
+                drop(raised);
+                outcome
+            }
         }
     }
 
@@ -88,9 +121,20 @@ impl SqlStore {
         T: Send + 'static,
         F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync,
     {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(engine) => engine.read(name, job),
             Engine::Postgres(engine) => engine.read(name, job).await,
+        }
+    }
+}
+
+/// Raises the count of changes when dropped: however the write ended, and also when nobody waited for its end.
+struct RaisedAtTheEnd(Option<Changes>);
+
+impl Drop for RaisedAtTheEnd {
+    fn drop(&mut self) {
+        if let Some(changes) = &self.0 {
+            changes.raise();
         }
     }
 }

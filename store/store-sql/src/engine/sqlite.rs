@@ -8,10 +8,10 @@ use std::{
 
 use cs_store::StoreError;
 use futures_util::FutureExt;
-use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, types::ValueRef};
 use tokio::sync::oneshot;
 
-use super::{Conn, Dialect, JobFuture, dialect, migration_texts};
+use super::{Conn, Dialect, JobFuture, RaisedAtTheEnd, dialect, migration_texts};
 use crate::{Row, Value};
 
 /// One commit carries at most this many jobs, so that the first of them does not wait for ever.
@@ -20,6 +20,9 @@ const GROUP_MAX_JOBS: usize = 512;
 const QUEUE_MAX_JOBS: usize = 4096;
 /// How long SQLite waits for a lock another process holds (a backup, say) before it gives up, in milliseconds.
 const BUSY_TIMEOUT_MS: u32 = 5000;
+/// The log is folded into the database once it holds this many pages, 16 MiB: a page is then written once however often it
+/// was committed since, and the pages that every commit touches are most of the log.
+const CHECKPOINT_PAGES: u32 = 4096;
 /// Prepared statements each connection keeps.
 const STATEMENTS_KEPT: usize = 256;
 
@@ -48,7 +51,12 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), readers: Mutex::default(), jobs: Some(jobs), writer: Some(writer) })
     }
 
-    pub(super) async fn write<T, F>(&self, name: &'static str, job: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(
+        &self,
+        name: &'static str,
+        job: F,
+        raised: RaisedAtTheEnd,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
@@ -58,9 +66,12 @@ impl Sqlite {
         let job: Job = Box::new(move |connection| {
             let outcome = at_once(name, job(Conn::Sqlite(connection)));
             let keep = outcome.is_ok();
-            // The asker may have gone away; its change stands all the same.
-            let tell: Acknowledge =
-                Box::new(move |committed| drop(answer.send(outcome.and_then(|v| committed.map(|()| v)))));
+            let tell: Acknowledge = Box::new(move |committed| {
+                // Before the asker hears of it: what it asks next must not come from a cache.
+                drop(raised);
+                // The asker may have gone away; its change stands all the same.
+                drop(answer.send(outcome.and_then(|v| committed.map(|()| v))));
+            });
             (keep, tell)
         });
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
@@ -209,9 +220,13 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
         Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fails)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into())).map_err(fails)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Plans must not depend on parameters: a table with a partial index would have every statement planned anew at
+    // each call, which costs more than running it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fails)?;
     if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
         // FULL: a commit that was acknowledged survives power loss, not only a crash of the process.
         connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;").map_err(fails)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(fails)?;
     }
     Ok(connection)
 }

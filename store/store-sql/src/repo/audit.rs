@@ -48,7 +48,7 @@ fn read(row: &Row) -> Result<AuditRecord, StoreError> {
 impl AuditLog for SqlStore {
     async fn append(&self, records: Vec<AuditRecord>) -> Result<(), StoreError> {
         let records = Arc::new(records);
-        self.write("recording the audit", move |mut c| {
+        self.write_content("recording the audit", move |mut c| {
             let records = Arc::clone(&records);
             Box::pin(async move {
                 for record in records.iter() {

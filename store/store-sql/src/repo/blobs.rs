@@ -40,7 +40,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, container, record));
-        self.write("creating a container", move |mut c| {
+        self.write_content("creating a container", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let row = &all.1;
@@ -99,7 +99,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let all = Arc::new((place, container, record));
-        self.write("writing a container's metadata", move |mut c| {
+        self.write_content("writing a container's metadata", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let row = &all.1;
@@ -129,7 +129,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let all = Arc::new((place, name, record));
-        self.write("removing a container", move |mut c| {
+        self.write_content("removing a container", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let params = and(at(&all.0), values![&all.1]);
@@ -223,7 +223,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, blob, expect, record));
-        self.write("writing a blob", move |mut c| {
+        self.write_content("writing a blob", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 write::put(&mut c, &all.0, &all.1, &all.2).await?;
@@ -242,7 +242,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, blob, expect, record));
-        self.write("describing a blob", move |mut c| {
+        self.write_content("describing a blob", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 write::describe(&mut c, &all.0, &all.1, &all.2).await?;
@@ -263,7 +263,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let all = Arc::new((place, container, name, expect, record));
-        self.write("removing a blob", move |mut c| {
+        self.write_content("removing a blob", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let there = write::remove(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
@@ -307,7 +307,7 @@ impl Blobs for SqlStore {
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, container, name, block, record));
-        self.write("keeping a block", move |mut c| {
+        self.write_content("keeping a block", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 write::put_block(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
@@ -337,7 +337,7 @@ impl Blobs for SqlStore {
     }
 
     async fn drop_stale_blocks(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
-        self.write("dropping blocks nobody committed", move |mut c| {
+        self.write_content("dropping blocks nobody committed", move |mut c| {
             Box::pin(async move { write::drop_stale(&mut c, before, now).await })
         })
         .await
@@ -372,7 +372,7 @@ impl Blobs for SqlStore {
 
     async fn forget_objects(&self, keys: Vec<String>) -> Result<(), StoreError> {
         let keys = Arc::new(keys);
-        self.write("forgetting swept objects", move |mut c| {
+        self.write_content("forgetting swept objects", move |mut c| {
             let keys = Arc::clone(&keys);
             Box::pin(async move {
                 for key in keys.iter() {

@@ -67,6 +67,10 @@ pub(super) async fn insert_subscription(c: &mut Conn<'_>, s: &Subscription) -> R
 
 #[async_trait]
 impl Resources for SqlStore {
+    fn changes(&self) -> u64 {
+        self.changes.so_far()
+    }
+
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError> {
         self.read("listing subscriptions", move |mut c| {
             Box::pin(async move {

@@ -79,7 +79,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<String, StoreError> {
         let all = Arc::new((place, row, record));
-        self.write("setting a secret", move |mut c| {
+        self.write_content("setting a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let name = set(&mut c, &all.0, &all.1).await?;
@@ -150,7 +150,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, rows, record));
-        self.write("restoring a secret", move |mut c| {
+        self.write_content("restoring a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 restore(&mut c, &all.0, &all.1).await?;
@@ -171,7 +171,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<Option<SecretRow>, StoreError> {
         let all = Arc::new((place, name, version, change, record));
-        self.write("updating a secret", move |mut c| {
+        self.write_content("updating a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let updated = update(&mut c, &all.0, &all.1, all.2.as_deref(), &all.3, at).await?;
@@ -239,7 +239,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<Option<DeletedSecret>, StoreError> {
         let all = Arc::new((place, name, record));
-        self.write("deleting a secret", move |mut c| {
+        self.write_content("deleting a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let touched = c
@@ -304,7 +304,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<Option<SecretRow>, StoreError> {
         let all = Arc::new((place, name, record));
-        self.write("recovering a secret", move |mut c| {
+        self.write_content("recovering a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let touched = c
@@ -332,7 +332,7 @@ impl Secrets for SqlStore {
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let all = Arc::new((place, name, record));
-        self.write("purging a secret", move |mut c| {
+        self.write_content("purging a secret", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let key = key(&all.0, &all.1);
@@ -354,7 +354,7 @@ impl Secrets for SqlStore {
     }
 
     async fn purge_due_secrets(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.write("purging secrets whose time is up", move |mut c| {
+        self.write_content("purging secrets whose time is up", move |mut c| {
             Box::pin(async move {
                 c.run(
                     "DELETE FROM secret_versions WHERE EXISTS (SELECT 1 FROM secrets s WHERE s.tenant = secret_versions.tenant
