@@ -28,33 +28,33 @@ impl Address {
 
     /// `https://login.S[:port]`, no slash at the end (like all of these).
     pub fn login(&self) -> String {
-        self.url(&self.names.login)
+        self.url(&self.names.0.login)
     }
 
     /// `login.S[:port]`.
     pub fn login_host(&self) -> String {
-        self.with_port(&self.names.login)
+        self.with_port(&self.names.0.login)
     }
 
     pub fn management(&self) -> String {
-        self.url(&self.names.management)
+        self.url(&self.names.0.management)
     }
 
     pub fn graph(&self) -> String {
-        self.url(&self.names.graph)
+        self.url(&self.names.0.graph)
     }
 
     pub fn graph_host(&self) -> String {
-        self.with_port(&self.names.graph)
+        self.with_port(&self.names.0.graph)
     }
 
     pub fn console(&self) -> String {
-        self.url(&self.names.console)
+        self.url(&self.names.0.console)
     }
 
     /// What a vault's challenge names as `resource`: the parent domain of every vault, with the port.
     pub fn vault_resource(&self) -> String {
-        self.url(&self.names.vault)
+        self.url(&self.names.0.vault)
     }
 
     /// `https://{vault}.vault.S[:port]`, the vault's name folded.
@@ -69,12 +69,12 @@ impl Address {
 
     /// `vault.S[:port]`: `suffixes.keyVaultDns` of the cloud's metadata (az puts a dot before it).
     pub fn key_vault_dns(&self) -> String {
-        self.with_port(&self.names.vault)
+        self.with_port(&self.names.0.vault)
     }
 
     /// `core.S[:port]`: `suffixes.storage` (no dot is put before it).
     pub fn storage_suffix(&self) -> String {
-        self.with_port(&self.names.storage)
+        self.with_port(&self.names.0.storage)
     }
 }
 

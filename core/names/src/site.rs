@@ -25,22 +25,25 @@ pub enum Surface {
 #[error("'{0}' is not a domain name: labels of a-z, 0-9 and '-', joined by dots")]
 pub struct BadSuffix(String);
 
-/// The names a listener answers to.
+/// The names a listener answers to; cheap to clone, since every request carries them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteNames {
-    pub(crate) login: Arc<str>,
+pub struct SiteNames(pub(crate) Arc<Names>);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) login: Box<str>,
     login_aliases: &'static [&'static str],
-    pub(crate) management: Arc<str>,
-    pub(crate) graph: Arc<str>,
-    pub(crate) console: Arc<str>,
+    pub(crate) management: Box<str>,
+    pub(crate) graph: Box<str>,
+    pub(crate) console: Box<str>,
     /// Without a leading dot.
-    pub(crate) vault: Arc<str>,
+    pub(crate) vault: Box<str>,
     /// `core.S`; account hosts are `{account}.blob.` + this.
-    pub(crate) storage: Arc<str>,
+    pub(crate) storage: Box<str>,
     /// Parent domain of database servers, without a leading dot.
-    pub(crate) postgres: Arc<str>,
+    pub(crate) postgres: Box<str>,
     pub(crate) cloud: bool,
-    pub(crate) suffix: Arc<str>,
+    pub(crate) suffix: Box<str>,
 }
 
 /// Authority hosts clients know by heart (sts.md 7.1), so that instance discovery is answered on all of them.
@@ -61,7 +64,7 @@ impl SiteNames {
         if suffix.len() > 190 || !suffix.split('.').all(label) {
             return Err(BadSuffix(suffix.chars().take(200).collect()));
         }
-        Ok(Self {
+        Ok(Self(Arc::new(Names {
             login: format!("login.{suffix}").into(),
             login_aliases: &[],
             management: format!("management.{suffix}").into(),
@@ -72,12 +75,12 @@ impl SiteNames {
             postgres: format!("postgres.{suffix}").into(),
             cloud: false,
             suffix: suffix.into(),
-        })
+        })))
     }
 
     /// The public cloud's own names; only ever reachable inside `countersign run`.
     pub fn azure() -> Self {
-        Self {
+        Self(Arc::new(Names {
             login: "login.microsoftonline.com".into(),
             login_aliases: AZURE_LOGIN_ALIASES,
             management: "management.azure.com".into(),
@@ -88,92 +91,96 @@ impl SiteNames {
             postgres: "postgres.database.azure.com".into(),
             cloud: true,
             suffix: "azure".into(),
-        }
+        }))
     }
 
     /// Whether these are the public cloud's names.
     pub fn is_cloud(&self) -> bool {
-        self.cloud
+        self.0.cloud
     }
 
     /// The suffix as given; `azure` for the public cloud's names.
     pub fn suffix(&self) -> &str {
-        &self.suffix
+        &self.0.suffix
     }
 
     /// The surface behind a host name (no port, any case, one trailing dot allowed); `None` when it is not ours.
     pub fn route(&self, host: &str) -> Option<Surface> {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            return self.route(&host.to_ascii_lowercase());
+        }
         let is = |name: &str| host == name;
-        if is(&self.login) || self.login_aliases.iter().any(|a| is(a)) {
+        if is(&self.0.login) || self.0.login_aliases.iter().any(|a| is(a)) {
             return Some(Surface::Login);
         }
-        if is(&self.management) {
+        if is(&self.0.management) {
             return Some(Surface::Management);
         }
-        if is(&self.graph) {
+        if is(&self.0.graph) {
             return Some(Surface::Graph);
         }
-        if is(&self.console) {
+        if is(&self.0.console) {
             return Some(Surface::Console);
         }
-        let label_of = |suffix: &str| {
-            let label = host.strip_suffix(suffix)?.strip_suffix('.')?;
-            (!label.is_empty() && !label.contains('.')).then(|| label.to_owned())
-        };
-        if let Some(vault) = label_of(&self.vault) {
-            return Some(Surface::Vault(vault));
+        let label = |label: &&str| !label.is_empty() && !label.contains('.');
+        let vault = host.strip_suffix(&*self.0.vault).and_then(|h| h.strip_suffix('.')).filter(label);
+        if let Some(vault) = vault {
+            return Some(Surface::Vault(vault.to_owned()));
         }
-        if let Some(server) = label_of(&self.postgres) {
-            return Some(Surface::Database(server));
+        let server = host.strip_suffix(&*self.0.postgres).and_then(|h| h.strip_suffix('.')).filter(label);
+        if let Some(server) = server {
+            return Some(Surface::Database(server.to_owned()));
         }
-        let account = label_of(&format!("blob.{}", self.storage))?;
+        let account =
+            host.strip_suffix(&*self.0.storage).and_then(|h| h.strip_suffix(".blob.")).filter(label)?;
         Some(match account.strip_suffix("-secondary") {
             Some(primary) => Surface::Blob { account: primary.to_owned(), secondary: true },
-            None => Surface::Blob { account, secondary: false },
+            None => Surface::Blob { account: account.to_owned(), secondary: false },
         })
     }
 
     /// DNS names a private CA for these names may be asked to certify, as name constraints (subtrees).
     pub fn subtrees(&self) -> Vec<String> {
-        if !self.cloud {
-            return vec![self.suffix.to_string()];
+        if !self.0.cloud {
+            return vec![self.0.suffix.to_string()];
         }
-        let mut all: Vec<String> = [&self.login, &self.management, &self.graph, &self.console, &self.vault]
-            .iter()
-            .map(|n| n.to_string())
-            .collect();
-        all.extend(self.login_aliases.iter().map(|a| (*a).to_owned()));
-        all.push(format!("blob.{}", self.storage));
-        all.push(self.postgres.to_string());
+        let mut all: Vec<String> =
+            [&self.0.login, &self.0.management, &self.0.graph, &self.0.console, &self.0.vault]
+                .iter()
+                .map(|n| n.to_string())
+                .collect();
+        all.extend(self.0.login_aliases.iter().map(|a| (*a).to_owned()));
+        all.push(format!("blob.{}", self.0.storage));
+        all.push(self.0.postgres.to_string());
         all
     }
 
     /// The fixed hosts (no vaults, no accounts).
     pub fn fixed_hosts(&self) -> Vec<String> {
-        let mut all: Vec<String> = [&self.login, &self.management, &self.graph, &self.console]
+        let mut all: Vec<String> = [&self.0.login, &self.0.management, &self.0.graph, &self.0.console]
             .iter()
             .map(|n| n.to_string())
             .collect();
-        all.extend(self.login_aliases.iter().map(|a| (*a).to_owned()));
+        all.extend(self.0.login_aliases.iter().map(|a| (*a).to_owned()));
         all
     }
 
     pub fn vault_host(&self, vault: &str) -> String {
-        format!("{}.{}", vault.to_lowercase(), self.vault)
+        format!("{}.{}", vault.to_lowercase(), self.0.vault)
     }
 
     pub fn blob_host(&self, account: &str) -> String {
-        format!("{account}.blob.{}", self.storage)
+        format!("{account}.blob.{}", self.0.storage)
     }
 
     /// Parent domain of database servers.
     pub fn postgres(&self) -> &str {
-        &self.postgres
+        &self.0.postgres
     }
 
     pub fn postgres_host(&self, server: &str) -> String {
-        format!("{}.{}", server.to_lowercase(), self.postgres)
+        format!("{}.{}", server.to_lowercase(), self.0.postgres)
     }
 }
 

@@ -9,9 +9,10 @@ pub struct Audiences(pub Vec<String>);
 impl Audiences {
     /// Whether a token's `aud` names this resource.
     pub fn contain(&self, aud: &str) -> bool {
-        let bare = |s: &str| s.strip_suffix('/').unwrap_or(s).to_ascii_lowercase();
-        let aud = bare(aud);
-        self.0.iter().any(|a| bare(a) == aud)
+        fn bare(s: &str) -> &str {
+            s.strip_suffix('/').unwrap_or(s)
+        }
+        self.0.iter().any(|a| bare(a).eq_ignore_ascii_case(bare(aud)))
     }
 }
 

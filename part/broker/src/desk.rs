@@ -88,10 +88,11 @@ impl ChallengeDesk {
     /// # Errors
     /// [`DeskError`]; then there is neither a challenge nor a file.
     pub fn open(&self, user: Option<u32>) -> Result<Opened, DeskError> {
-        let mut secret = [0; 32];
-        self.chance.fill(&mut secret);
-        let secret = cs_jose::encode_url(secret);
-        let file = format!("{}.key", self.chance.uuid());
+        // One draw for both: a draw costs more than all else here but the file.
+        let mut drawn = [0; 48];
+        self.chance.fill(&mut drawn);
+        let (name, secret) = drawn.split_at(16);
+        let (file, secret) = (file_name(name), cs_jose::encode_url(secret));
         let path = self.directory.path_of(&file);
         let made_micros = self.clock.now().micros();
         let challenge =
@@ -154,6 +155,13 @@ impl Drop for Claim<'_> {
             challenge.claimed = false;
         }
     }
+}
+
+/// A name nobody can guess, in the form of a UUID.
+fn file_name(drawn: &[u8]) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(drawn);
+    format!("{}.key", uuid::Builder::from_random_bytes(bytes).as_uuid())
 }
 
 fn hash(text: &str) -> [u8; 32] {

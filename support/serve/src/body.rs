@@ -35,11 +35,15 @@ where
     BodyExt::boxed_unsync(StreamBody::new(chunks.map(|chunk| chunk.map(http_body::Frame::data))))
 }
 
+/// Room for most answers, so that they are written without moving: a token's is the longest of the common ones.
+const JSON_BYTES: usize = 2048;
+
 /// An answer with compact JSON, `application/json; charset=utf-8`.
 pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
     // A value of ours that cannot be written is a bug; the caller sees a 500 and not a broken document.
-    match serde_json::to_vec(value) {
-        Ok(bytes) => typed(status, "application/json; charset=utf-8", bytes),
+    let mut bytes = Vec::with_capacity(JSON_BYTES);
+    match serde_json::to_writer(&mut bytes, value) {
+        Ok(()) => typed(status, "application/json; charset=utf-8", bytes),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written as JSON");
             typed(StatusCode::INTERNAL_SERVER_ERROR, "application/json; charset=utf-8", Vec::new())

@@ -63,6 +63,9 @@ pub enum Found<Op: 'static> {
     Nowhere,
 }
 
+/// Room for the segments of most paths.
+const SEGMENTS: usize = 16;
+
 enum Piece {
     Word(&'static str),
     One(&'static str),
@@ -88,10 +91,11 @@ impl<Op> Doors<Op> {
 
     /// Looks a request up. `path` is the raw path of the request.
     pub fn find(&self, method: &str, path: &str, query: &Query) -> Found<Op> {
-        let segments: Vec<&str> = match self.paths {
-            Paths::Exact => path.strip_prefix('/').unwrap_or(path).split('/').collect(),
-            Paths::Lenient => path.split('/').filter(|s| !s.is_empty()).collect(),
-        };
+        let mut segments = Vec::with_capacity(SEGMENTS);
+        match self.paths {
+            Paths::Exact => segments.extend(path.strip_prefix('/').unwrap_or(path).split('/')),
+            Paths::Lenient => segments.extend(path.split('/').filter(|s| !s.is_empty())),
+        }
         let mut others = Vec::new();
         for (door, pieces) in &self.rows {
             let Some(params) = self.fit(pieces, &segments) else { continue };

@@ -1,6 +1,6 @@
 //! Headers every surface reads the same way.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, header, header::AsHeaderName};
 
 /// What `Authorization` holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     clippy::result_unit_err,
     reason = "there is nothing more to say; each surface has its own words for it"
 )]
-pub fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ()> {
+pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&str>, ()> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (None, _) => Ok(None),

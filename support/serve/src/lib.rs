@@ -17,5 +17,5 @@ pub use doors::{Door, Doors, Found, Needs, Params, Paths};
 pub use headers::{Bearer, bearer, single};
 pub use listener::{Limits, Listener, Protocol};
 pub use query::{BadQuery, Query, percent_decode};
-pub use router::{Context, HostRouter, Peer, Router, Surface};
+pub use router::{Context, Dates, HostRouter, Peer, Router, Surface};
 pub use shutdown::Shutdown;

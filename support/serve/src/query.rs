@@ -48,12 +48,18 @@ impl Query {
 }
 
 fn form_decode(text: &str) -> Result<String, BadQuery> {
-    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
-    percent_decode(&spaced).ok_or(BadQuery)
+    match text.contains('+') {
+        true => percent_decode(&text.replace('+', " ")),
+        false => percent_decode(text),
+    }
+    .ok_or(BadQuery)
 }
 
 /// Decodes `%41`; `None` for a broken escape or bytes that are not UTF-8. A plus stays a plus.
 pub fn percent_decode(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
     let bytes = text.as_bytes();
     let broken = (0..bytes.len())
         .filter(|&i| bytes[i] == b'%')

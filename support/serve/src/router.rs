@@ -1,6 +1,9 @@
 //! From a connection's request to the surface its host names.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use cs_names::{Address, SiteNames, Surface as Place};
@@ -51,6 +54,7 @@ pub struct HostRouter {
     /// The port to write into URLs where the caller's `Host` has none is 443.
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    pub dates: Dates,
     pub login: Arc<dyn Surface>,
     pub management: Arc<dyn Surface>,
     pub graph: Arc<dyn Surface>,
@@ -88,11 +92,26 @@ impl Router for HostRouter {
             place,
         };
         let mut response = surface.serve(request, context).await;
-        let headers = response.headers_mut();
-        headers.entry(header::DATE).or_insert_with(|| {
-            HeaderValue::from_str(&self.clock.now().rfc1123()).unwrap_or(HeaderValue::from_static(""))
-        });
+        response.headers_mut().entry(header::DATE).or_insert_with(|| self.dates.at(self.clock.now()));
         response
+    }
+}
+
+/// The `Date` header, written once a second.
+#[derive(Default)]
+pub struct Dates(Mutex<Option<(i64, HeaderValue)>>);
+
+impl Dates {
+    fn at(&self, now: Timestamp) -> HeaderValue {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((second, written)) if *second == now.seconds() => written.clone(),
+            _ => {
+                let written = HeaderValue::from_str(&now.rfc1123()).unwrap_or(HeaderValue::from_static(""));
+                *last = Some((now.seconds(), written.clone()));
+                written
+            }
+        }
     }
 }
 
@@ -100,7 +119,7 @@ impl Router for HostRouter {
 fn host_of(request: &Request) -> Option<(String, u16)> {
     let authority = match request.uri().authority() {
         Some(authority) => authority.clone(),
-        None => single(request.headers(), header::HOST.as_str()).ok()??.parse().ok()?,
+        None => single(request.headers(), header::HOST).ok()??.parse().ok()?,
     };
     if authority.as_str().contains('@') {
         return None;

@@ -1,17 +1,25 @@
 //! What a request must and must not carry: loopback services are asked by browsers and proxies too.
 
 use cs_serve::{Response, single};
-use cs_wire_metadata::METADATA;
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
 use crate::{Service, failure};
 
+const METADATA: HeaderName = HeaderName::from_static(cs_wire_metadata::METADATA);
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// Hosts a request may name (A05); IMDS has its own address beside loopback.
 const HOSTS: [&str; 4] = ["localhost", "127.0.0.1", "[::1]", "169.254.169.254"];
+
 /// Traces of a proxy, beside `X-Forwarded-For` (A04).
-const PROXY_TRACES: [&str; 3] = ["forwarded", "via", "x-real-ip"];
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
+}
+
 /// Traces of a browser (A06).
-const BROWSER_TRACES: [&str; 5] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "referer"];
+fn is_of_a_browser(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "origin" | "sec-fetch-site" | "sec-fetch-mode" | "sec-fetch-dest" | "referer")
+}
 
 /// Which path a rule is broken on: the error bodies differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +56,7 @@ pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap)
 /// No request that was forwarded, comes from a page, or was meant for another host.
 pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Result<(), Response> {
     let headers = &request.headers;
-    if headers.contains_key("x-forwarded-for") {
+    if headers.contains_key(X_FORWARDED_FOR) {
         tracing::warn!(service = ?service, "a forwarded request was refused");
         let status = if service == Service::Himds { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
         return Err(refuse(part, status, "forbidden", "Forwarded requests are not served"));
@@ -57,8 +65,8 @@ pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Res
         tracing::warn!(service = ?service, "a request for another host was refused");
         return Err(refuse(part, StatusCode::FORBIDDEN, "forbidden", "This host name is not served here"));
     }
-    let traces = || BROWSER_TRACES.iter().chain(PROXY_TRACES.iter().filter(|_| service == Service::Himds));
-    if traces().any(|name| headers.contains_key(*name)) {
+    let is_trace = |name| is_of_a_browser(name) || service == Service::Himds && is_of_a_proxy(name);
+    if headers.keys().any(is_trace) {
         return Err(refuse(
             part,
             StatusCode::FORBIDDEN,
@@ -70,7 +78,7 @@ pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Res
 }
 
 fn host_is_ours(request: &Parts) -> bool {
-    let Ok(sent) = single(&request.headers, header::HOST.as_str()) else { return false };
+    let Ok(sent) = single(&request.headers, header::HOST) else { return false };
     let authority = match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => sent,

@@ -106,8 +106,9 @@ impl Listening {
     /// In the documented order: route, method, Metadata header, strangers, api-version, parameters.
     async fn serve(&self, request: &Parts, peer: Peer) -> Result<Response, Response> {
         let query = Query::parse(request.uri.query());
-        let looked_up = query.as_ref().cloned().unwrap_or_default();
-        let (op, params) = match self.doors.find(request.method.as_str(), request.uri.path(), &looked_up) {
+        let none = Query::default();
+        let looked_up = query.as_ref().unwrap_or(&none);
+        let (op, params) = match self.doors.find(request.method.as_str(), request.uri.path(), looked_up) {
             Found::Door(door, params) => (door.op, params),
             Found::OtherMethods(allowed) => return Err(failure::method_not_allowed(&allowed)),
             Found::Nowhere => return Err(failure::plain(StatusCode::NOT_FOUND, "Not found")),

@@ -120,7 +120,7 @@ fn selector(query: &Query) -> Result<Selector<'_>, Response> {
 
 /// HIMDS: without an answer a challenge, with one that is wrong, used or late a 403 and no new challenge.
 fn challenge<'a>(ask: &Ask<'a>, request: &Parts) -> Result<Claim<'a>, Response> {
-    let sent = match single(&request.headers, header::AUTHORIZATION.as_str()) {
+    let sent = match single(&request.headers, header::AUTHORIZATION) {
         Ok(None) => return Err(open(ask)),
         Ok(Some(sent)) => sent,
         Err(()) => "",

@@ -26,7 +26,7 @@ impl Form {
             ));
         }
         let (parts, body) = request.into_parts();
-        let kind = single(&parts.headers, header::CONTENT_TYPE.as_str()).ok().flatten().unwrap_or_default();
+        let kind = single(&parts.headers, header::CONTENT_TYPE).ok().flatten().unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(malformed());
@@ -77,7 +77,7 @@ fn malformed() -> Failure {
 
 /// RFC 6749 2.3.1: both halves are form-encoded before they are joined.
 fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, Failure> {
-    let Some(value) = single(headers, header::AUTHORIZATION.as_str()).map_err(|()| malformed())? else {
+    let Some(value) = single(headers, header::AUTHORIZATION).map_err(|()| malformed())? else {
         return Ok(None);
     };
     let (scheme, rest) = value.split_once(' ').ok_or_else(malformed)?;

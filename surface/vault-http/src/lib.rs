@@ -22,7 +22,7 @@ use cs_serve::{
 };
 use cs_time::Clock;
 use cs_vault::{AuditRecord, OpenVault, Vaults};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use self::{
     doors::{DOORS, Op},
@@ -210,18 +210,16 @@ fn api_version(query: &Query) -> Result<(), Failure> {
 }
 
 fn common_headers(headers: &mut HeaderMap, context: &Context) {
-    let fixed = [
-        ("cache-control", "no-cache"),
-        ("pragma", "no-cache"),
-        ("expires", "-1"),
-        ("x-content-type-options", "nosniff"),
-        ("strict-transport-security", "max-age=31536000;includeSubDomains"),
-        ("x-ms-keyvault-region", "local"),
-        ("x-ms-keyvault-service-version", "1.9.0.0"),
+    const FIXED: [(HeaderName, HeaderValue); 7] = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+        (header::EXPIRES, HeaderValue::from_static("-1")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000;includeSubDomains")),
+        (HeaderName::from_static("x-ms-keyvault-region"), HeaderValue::from_static("local")),
+        (HeaderName::from_static("x-ms-keyvault-service-version"), HeaderValue::from_static("1.9.0.0")),
     ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.extend(FIXED);
     if let Ok(id) = HeaderValue::from_str(&context.request_id.to_string()) {
         headers.insert("x-ms-request-id", id);
     }

@@ -18,7 +18,7 @@ use cs_outbound::Outbound;
 use cs_rbac::{Allowed, Caller, Operation};
 use cs_resources::{DataKeys, Input, Manager};
 use cs_seal::{Aad, Key};
-use cs_serve::{Context, HostRouter, Request, Response, Router, Surface, text};
+use cs_serve::{Context, Dates, HostRouter, Request, Response, Router, Surface, text};
 use cs_store::{AuditRecord, HostKind, Resources as _, Site as _, StoreError};
 use cs_store_sql::SqlStore;
 use cs_sts::Sts;
@@ -142,6 +142,7 @@ impl Site {
             names: names.clone(),
             clock: clock(),
             chance: Arc::clone(&self.chance),
+            dates: Dates::default(),
             login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
             management: Arc::new(Arm::new(Parts {
                 manager: Arc::clone(&self.manager),
