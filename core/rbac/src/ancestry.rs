@@ -36,10 +36,14 @@ pub(crate) struct Step<'a> {
     pub key: &'a str,
 }
 
-/// The line itself. Grants hold the hash of their scope, so most are passed over by comparing one number; a match
+/// The line itself. Grants hold the hash of their scope, so most are passed over by looking at one bit; a match
 /// is confirmed by text, because names are chosen by callers and the hash is not a secret.
 #[derive(Debug)]
-pub(crate) struct Ancestry<'a>(Vec<Step<'a>>);
+pub(crate) struct Ancestry<'a> {
+    steps: Vec<Step<'a>>,
+    /// A bit for each step, by the top of its hash: what has no bit here is not on the line.
+    bits: u64,
+}
 
 impl<'a> Ancestry<'a> {
     pub(crate) fn of(key: &'a str, parents: &'a Parents) -> Self {
@@ -57,16 +61,21 @@ impl<'a> Ancestry<'a> {
             steps.push(Step { hash: hash_of(group), key: group });
             managed = parents.above(group);
         }
-        Self(steps)
+        let bits = steps.iter().fold(0, |bits, step| bits | bit_of(step.hash));
+        Self { steps, bits }
     }
 
     pub(crate) fn steps(&self) -> &[Step<'a>] {
-        &self.0
+        &self.steps
     }
 
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
-        self.0.iter().any(|s| s.hash == hash && s.key == key)
+        self.bits & bit_of(hash) != 0 && self.steps.iter().any(|s| s.hash == hash && s.key == key)
     }
+}
+
+fn bit_of(hash: u64) -> u64 {
+    1 << (hash >> 58)
 }
 
 /// The hash under which a scope is found.

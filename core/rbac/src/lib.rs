@@ -13,6 +13,7 @@ mod context;
 mod decide;
 mod directory;
 mod grants;
+mod hash;
 mod ids;
 mod own;
 mod pattern;

@@ -16,6 +16,7 @@ use crate::{
     builtin::builtin_roles,
     condition::Guard,
     grants::{Grant, Grants},
+    hash::Keyed,
 };
 
 /// A role assignment, as it is stored.
@@ -52,6 +53,9 @@ pub struct HeldRole<'a> {
     pub condition: Option<&'a str>,
 }
 
+/// As many as a processor has under way at once; most callers are in fewer groups.
+const LOOKED_UP_AT_ONCE: usize = 8;
+
 /// Deny assignments with their condition read.
 #[derive(Debug)]
 pub(crate) struct Deny {
@@ -63,9 +67,9 @@ pub(crate) struct Deny {
 /// distinct scope once.
 #[derive(Debug)]
 pub struct Snapshot {
-    holders: HashMap<ObjectId, Grants>,
+    holders: HashMap<ObjectId, Grants, Keyed>,
     /// Where an assignment is, for taking it out by its id alone.
-    places: HashMap<AssignmentId, (ObjectId, u64)>,
+    places: HashMap<AssignmentId, (ObjectId, u64), Keyed>,
     scopes: HashSet<Arc<str>>,
     roles: Vec<Option<Arc<RoleDefinition>>>,
     role_places: HashMap<RoleId, u32>,
@@ -83,8 +87,8 @@ impl Snapshot {
     /// No assignments; the built-in roles are known.
     pub fn new() -> Self {
         let mut new = Self {
-            holders: HashMap::new(),
-            places: HashMap::new(),
+            holders: HashMap::default(),
+            places: HashMap::default(),
             scopes: HashSet::new(),
             roles: Vec::new(),
             role_places: HashMap::new(),
@@ -215,11 +219,23 @@ impl Snapshot {
         Ancestry::of(scope.key(), &self.parents)
     }
 
+    /// What somebody and its groups hold. They are looked up some at a time before anything of it is looked into:
+    /// in a large tenant every lookup waits for memory, and so they wait together.
     pub(crate) fn grants_of<'a, 'w>(
         &'a self,
         who: &'w Subject,
     ) -> impl Iterator<Item = (ObjectId, &'a Grants)> + use<'a, 'w> {
-        who.ids().filter_map(|id| Some((id, self.holders.get(&id)?)))
+        let mut ids = who.ids();
+        let next_few = move || {
+            let mut held = [None; LOOKED_UP_AT_ONCE];
+            let mut asked = 0;
+            for (slot, id) in held.iter_mut().zip(ids.by_ref()) {
+                *slot = self.holders.get(&id).map(|grants| (id, grants));
+                asked += 1;
+            }
+            (asked > 0).then_some(held)
+        };
+        std::iter::from_fn(next_few).flatten().flatten()
     }
 
     pub(crate) fn role_at(&self, place: u32) -> Option<&Arc<RoleDefinition>> {
