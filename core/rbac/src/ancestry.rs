@@ -36,13 +36,13 @@ pub(crate) struct Step<'a> {
     pub key: &'a str,
 }
 
-/// The line itself. Grants hold the hash of their scope, so most are passed over by looking at one bit; a match
+/// The line itself. Grants hold the hash of their scope, so most are passed over by one byte of it; a match
 /// is confirmed by text, because names are chosen by callers and the hash is not a secret.
 #[derive(Debug)]
 pub(crate) struct Ancestry<'a> {
     steps: Vec<Step<'a>>,
-    /// A bit for each step, by the top of its hash: what has no bit here is not on the line.
-    bits: u64,
+    /// A bit for each mark a step has: a scope whose mark is not here is not on the line.
+    marks: [u64; 4],
 }
 
 impl<'a> Ancestry<'a> {
@@ -61,8 +61,12 @@ impl<'a> Ancestry<'a> {
             steps.push(Step { hash: hash_of(group), key: group });
             managed = parents.above(group);
         }
-        let bits = steps.iter().fold(0, |bits, step| bits | bit_of(step.hash));
-        Self { steps, bits }
+        let mut marks = [0; 4];
+        for step in &steps {
+            let mark = mark_of(step.hash);
+            marks[usize::from(mark >> 6)] |= 1 << (mark & 63);
+        }
+        Self { steps, marks }
     }
 
     pub(crate) fn steps(&self) -> &[Step<'a>] {
@@ -70,12 +74,17 @@ impl<'a> Ancestry<'a> {
     }
 
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
-        self.bits & bit_of(hash) != 0 && self.steps.iter().any(|s| s.hash == hash && s.key == key)
+        self.steps.iter().any(|s| s.hash == hash && s.key == key)
+    }
+
+    pub(crate) fn has_mark(&self, mark: u8) -> bool {
+        self.marks[usize::from(mark >> 6)] >> (mark & 63) & 1 == 1
     }
 }
 
-fn bit_of(hash: u64) -> u64 {
-    1 << (hash >> 58)
+/// The top of a hash; the tables use its other end.
+pub(crate) fn mark_of(hash: u64) -> u8 {
+    (hash >> 56) as u8
 }
 
 /// The hash under which a scope is found.

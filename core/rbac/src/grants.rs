@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AssignmentId,
-    ancestry::{Ancestry, ByScope},
+    ancestry::{Ancestry, ByScope, mark_of},
     condition::Guard,
 };
 
@@ -25,21 +25,29 @@ const FEW_MAX: usize = 16;
 /// Most principals hold a handful; a deployment's group may hold one per resource.
 #[derive(Debug)]
 pub(crate) enum Grants {
-    Few(Vec<Grant>),
+    Few(Few),
     Many(ByScope<Vec<Grant>>),
+}
+
+/// Grants with a mark for each, which lie where the principal is found: what a question is not about is passed over
+/// without a look at the grants themselves, which would be a wait for memory.
+#[derive(Debug, Default)]
+pub(crate) struct Few {
+    marks: [u8; FEW_MAX],
+    grants: Vec<Grant>,
 }
 
 impl Grants {
     pub(crate) fn new() -> Self {
-        Self::Few(Vec::new())
+        Self::Few(Few::default())
     }
 
     pub(crate) fn insert(&mut self, grant: Grant) {
         match self {
-            Self::Few(few) if few.len() < FEW_MAX => push_tight(few, grant),
+            Self::Few(few) if few.grants.len() < FEW_MAX => few.push(grant),
             Self::Few(few) => {
                 let mut many: ByScope<Vec<Grant>> = ByScope::default();
-                for old in std::mem::take(few).into_iter().chain([grant]) {
+                for old in std::mem::take(&mut few.grants).into_iter().chain([grant]) {
                     push_tight(many.entry(old.hash).or_default(), old);
                 }
                 *self = Self::Many(many);
@@ -51,10 +59,10 @@ impl Grants {
     /// Takes the grant out. `hash` is that of its scope.
     pub(crate) fn remove(&mut self, id: AssignmentId, hash: u64) -> Option<Grant> {
         match self {
-            Self::Few(few) => take(few, id),
+            Self::Few(few) => few.take(id),
             Self::Many(many) => {
                 let bucket = many.get_mut(&hash)?;
-                let grant = take(bucket, id);
+                let grant = position(bucket, id).map(|at| bucket.swap_remove(at));
                 if bucket.is_empty() {
                     many.remove(&hash);
                 }
@@ -65,7 +73,7 @@ impl Grants {
 
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Few(few) => few.is_empty(),
+            Self::Few(few) => few.grants.is_empty(),
             Self::Many(many) => many.is_empty(),
         }
     }
@@ -77,7 +85,7 @@ impl Grants {
         mut look: impl FnMut(&'g Grant) -> Option<R>,
     ) -> Option<R> {
         match self {
-            Self::Few(few) => few.iter().filter(|g| line.has(g.hash, &g.scope)).find_map(look),
+            Self::Few(few) => few.marked(line).filter(|g| line.has(g.hash, &g.scope)).find_map(look),
             Self::Many(many) => line.steps().iter().find_map(|step| {
                 many.get(&step.hash)?.iter().filter(|g| *g.scope == *step.key).find_map(&mut look)
             }),
@@ -86,9 +94,34 @@ impl Grants {
 
     pub(crate) fn any(&self, test: impl FnMut(&Grant) -> bool) -> bool {
         match self {
-            Self::Few(few) => few.iter().any(test),
+            Self::Few(few) => few.grants.iter().any(test),
             Self::Many(many) => many.values().flatten().any(test),
         }
+    }
+}
+
+impl Few {
+    fn push(&mut self, grant: Grant) {
+        self.marks[self.grants.len()] = mark_of(grant.hash);
+        push_tight(&mut self.grants, grant);
+    }
+
+    fn take(&mut self, id: AssignmentId) -> Option<Grant> {
+        let at = position(&self.grants, id)?;
+        self.marks[at] = self.marks[self.grants.len() - 1];
+        Some(self.grants.swap_remove(at))
+    }
+
+    /// The grants whose mark is one of the line's.
+    fn marked<'g>(&'g self, line: &Ancestry<'_>) -> impl Iterator<Item = &'g Grant> + use<'g> {
+        // All marks at once and without a branch for each: which of them fit cannot be foreseen.
+        let all = self.marks.iter().rev().fold(0u32, |all, mark| all << 1 | u32::from(line.has_mark(*mark)));
+        let mut left = all & ((1 << self.grants.len()) - 1);
+        std::iter::from_fn(move || {
+            let at = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            self.grants.get(at)
+        })
     }
 }
 
@@ -100,7 +133,6 @@ fn push_tight(list: &mut Vec<Grant>, grant: Grant) {
     list.push(grant);
 }
 
-fn take(list: &mut Vec<Grant>, id: AssignmentId) -> Option<Grant> {
-    let at = list.iter().position(|g| g.id == id)?;
-    Some(list.swap_remove(at))
+fn position(list: &[Grant], id: AssignmentId) -> Option<usize> {
+    list.iter().position(|g| g.id == id)
 }
