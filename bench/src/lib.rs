@@ -8,6 +8,7 @@
 //! reads what the kernel says of it. Floors that serve HTTP are processes of their own too ([`floor`]), so that both
 //! sides share the machine with the same client.
 
+pub mod agent;
 pub mod azurite;
 pub mod floor;
 pub mod line;

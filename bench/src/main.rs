@@ -19,6 +19,9 @@ struct Arguments {
     /// Not for people: be an HTTP floor over this folder.
     #[arg(long, hide = true, num_args = 2, value_names = ["KIND", "DIR"])]
     floor: Option<Vec<String>>,
+    /// Not for people: connect an agent with its files in this folder, and become it.
+    #[arg(long, hide = true, value_name = "DIR")]
+    agent: Option<std::path::PathBuf>,
     /// Exit with 1 also when an aim is missed, not only when a line fails.
     #[arg(long)]
     strict: bool,
@@ -39,6 +42,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if let Some([kind, folder]) = arguments.floor.as_deref() {
         cs_bench::floor::serve(kind == "tls", std::path::Path::new(folder))?;
         return Ok(true);
+    }
+    if let Some(folder) = &arguments.agent {
+        cs_bench::agent::become_it(folder)?;
     }
     if arguments.list {
         lines::ALL.iter().for_each(|line| println!("{:<24} {}", line.name(), line.about()));

@@ -31,10 +31,7 @@ impl Process {
 
     /// Resident memory in MiB.
     pub fn resident(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-        Ok(kib / 1024.0)
+        resident_of(self.0.id())
     }
 
     /// Waits until the child has written this file, which it does once it answers.
@@ -75,6 +72,14 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Resident memory of any process, in MiB.
+pub fn resident_of(process_id: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
+    Ok(kib / 1024.0)
 }
 
 /// Of this process.

@@ -133,7 +133,11 @@ impl Line for Blob {
             None if self.put => Box::new(|| self.files(&content)),
             None => {
                 let floor = floor::start(true, &content)?;
-                Box::new(move || self.gets(&floor.target, || Request::get("/file")))
+                // All of it goes with the closure, not the address alone: the process ends with its owner.
+                Box::new(move || {
+                    let floor = &floor;
+                    self.gets(&floor.target, || Request::get("/file"))
+                })
             }
         };
         let rounds = if self.put {
@@ -186,11 +190,15 @@ impl Blob {
     ) -> Result<Box<dyn Fn() -> Result<f64> + 'b>> {
         if self.put {
             return Ok(Box::new(move || {
+                let azurite = &azurite;
                 self.puts(&azurite.target, &content, |method, name| azurite.request(method, name))
             }));
         }
         put_one(&azurite.target, put(azurite.request(Method::PUT, "b")), &content)?;
-        Ok(Box::new(move || self.gets(&azurite.target, || azurite.request(Method::GET, "b"))))
+        Ok(Box::new(move || {
+            let azurite = &azurite;
+            self.gets(&azurite.target, || azurite.request(Method::GET, "b"))
+        }))
     }
 
     /// Files a second, each created, written and synced.

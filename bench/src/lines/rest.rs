@@ -1,16 +1,14 @@
 //! What it takes to be there: the time to start, and the memory of doing nothing.
 
-use std::{
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::{
+    agent,
     line::{Aim, Figure, Line, Outcome, median},
-    process::{Process, built},
-    site::{MANAGEMENT, Site, launch},
+    process::{built, resident_of},
+    site::{Site, launch},
 };
 
 pub struct Ready;
@@ -70,23 +68,9 @@ impl Line for AgentMemory {
     }
 
     fn measure(&self) -> Result<Outcome> {
-        let (program, folder, site) = (built("csagent")?, tempfile::tempdir()?, Site::start()?);
-        let token = site.bearer(MANAGEMENT)?;
-        let mut connect = Command::new(&program);
-        connect.args(["connect", "--site", site.text("/resource_manager")?]);
-        connect.args(["--ca-file", site.text("/ca_file")?, "-g", site.text("/resource_group")?]);
-        connect.args(["-s", site.text("/subscription_id")?, "-t", site.text("/tenant_id")?]);
-        connect.args(["-n", "benchmachine", "--access-token", token.trim_start_matches("Bearer ")]);
-        connect.arg("--data").arg(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        ensure!(connect.status()?.success(), "csagent connect failed");
-        let ready = folder.path().join("ready");
-        let mut run = Command::new(&program);
-        run.args(["run", "--himds-port", "0"]).arg("--data").arg(folder.path());
-        let child =
-            run.arg("--ready-file").arg(&ready).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut process = Process::new(child);
-        process.wait_for(&ready, Duration::from_secs(10))?;
+        let agent = agent::start()?;
         std::thread::sleep(SETTLES);
-        Ok(Outcome::Measured(Figure::alone(process.resident()?, "MiB", Aim::AtMost(12.0))))
+        let resident = resident_of(agent.process_id)?;
+        Ok(Outcome::Measured(Figure::alone(resident, "MiB", Aim::AtMost(12.0))))
     }
 }
