@@ -15,10 +15,6 @@ use crate::{
 
 pub async fn disconnect(args: DisconnectArgs) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
-    // Also before the site is asked: without root nothing could be forgotten here.
-    if place.load()?.is_some() || place.unfinished_key().is_some() {
-        drop(place.lock()?);
-    }
     if args.force_local_only {
         let known = place.load().ok().flatten();
         let _lock = place.lock()?;
@@ -29,6 +25,8 @@ pub async fn disconnect(args: DisconnectArgs) -> Result<(), Failure> {
         });
         return Ok(());
     }
+    place.connected()?;
+    // Before the site is asked: without root nothing could be forgotten here.
     let _lock = place.lock()?;
     let state = place.connected()?;
     remove(&args, &place, &state).await?;

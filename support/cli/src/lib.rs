@@ -100,7 +100,11 @@ pub fn usage(program: &str, error: &clap::Error) -> Option<Failure> {
         print!("{}", error.render());
         return None;
     }
-    let message = first_sentence(&error.render().to_string());
+    let message = match error.kind() {
+        // Rendered, this is the whole help.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is given".to_owned(),
+        _ => first_sentence(&error.render().to_string()),
+    };
     Some(Failure::new(Kind::Usage, message).hint(format!("{program} --help shows the commands")))
 }
 
