@@ -41,7 +41,7 @@ def main():
     site.arm("PATCH", f"{machine['resource_id']}/providers/Microsoft.Resources/tags/default", "2021-04-01",
              {"operation": "Merge", "properties": {"tags": {"scenario": "conformance"}}})
     site.vault(group, VAULT, rbac=False, policies=[
-        (me, ["all"]), (machine["principal_id"], ["get", "list"])])
+        (me, ["all", "purge"]), (machine["principal_id"], ["get", "list"])])
     closed = site.vault(group, CLOSED_VAULT, rbac=True, policies=[])
     account = site.account(group, ACCOUNT)
     site.account(group, CLOSED_ACCOUNT)

@@ -6,9 +6,11 @@
 
 mod authority;
 mod clients;
+mod java;
 mod leaves;
 mod signed;
 
 pub use authority::{CertificateAuthority, PkiError};
 pub use clients::{CLIENT_SECONDS, ClientAuthority, ClientKey};
+pub use java::java_trust_store;
 pub use leaves::{Leaves, database_server_config, server_config};

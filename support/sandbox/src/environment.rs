@@ -22,6 +22,8 @@ pub struct SiteFacts {
     pub ca_file: PathBuf,
     /// The system's roots and ours, PEM.
     pub ca_bundle: PathBuf,
+    /// The same roots as a Java key store.
+    pub java_trust_store: PathBuf,
     /// A folder for az alone: with a cloud of ours active, az would rewrite the settings in `~/.azure`.
     pub az_config: PathBuf,
     /// The site answers under the public cloud's own names: az needs no cloud of ours.
@@ -37,6 +39,13 @@ pub enum Reach {
     Direct { no_proxy: Option<String> },
     /// Through the site's CONNECT proxy, where there are no namespaces.
     Proxy { url: String },
+}
+
+/// What the caller's environment says of settings that must be kept beside ours.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// `JAVA_TOOL_OPTIONS`.
+    pub java_options: Option<String>,
 }
 
 /// The metadata source a person asks for: `--source auto|arc|imds|appservice`.
@@ -78,8 +87,8 @@ pub struct ClientEnvironment {
 }
 
 impl ClientEnvironment {
-    pub fn new(site: &SiteFacts, reach: &Reach, metadata: &Metadata) -> Self {
-        let settings = [cloud(site), trust(site), source(site, metadata), network(site, reach)].concat();
+    pub fn new(site: &SiteFacts, reach: &Reach, metadata: &Metadata, kept: &Kept) -> Self {
+        let settings = [cloud(site), trust(site, kept), source(site, metadata), network(site, reach)].concat();
         Self { settings }
     }
 
@@ -122,8 +131,8 @@ fn cloud(site: &SiteFacts) -> Vec<Setting> {
     ]
 }
 
-/// Synchronous Python reads the first two, asynchronous Python, Go and Rust the third, Node the last.
-fn trust(site: &SiteFacts) -> Vec<Setting> {
+/// Synchronous Python reads the first two, asynchronous Python, Go and Rust the third; then Node and Java.
+fn trust(site: &SiteFacts, kept: &Kept) -> Vec<Setting> {
     let bundle = site.ca_bundle.to_string_lossy();
     vec![
         Setting::set("REQUESTS_CA_BUNDLE", &bundle),
@@ -131,7 +140,17 @@ fn trust(site: &SiteFacts) -> Vec<Setting> {
         Setting::set("SSL_CERT_FILE", &bundle),
         Setting::unset("SSL_CERT_DIR"),
         Setting::set("NODE_EXTRA_CA_CERTS", &site.ca_file.to_string_lossy()),
+        Setting::set("JAVA_TOOL_OPTIONS", &java_options(site, kept.java_options.as_deref())),
     ]
+}
+
+/// The one variable every JVM reads, whoever starts it. An option of the same name on a command line wins over ours, and
+/// of two in the variable the last.
+fn java_options(site: &SiteFacts, kept: Option<&str>) -> String {
+    // JVMs split the variable at spaces and take what stands in double quotes together.
+    let ours = format!("-Djavax.net.ssl.trustStore=\"{}\"", site.java_trust_store.display());
+    let others = kept.unwrap_or_default().replace(&ours, "");
+    format!("{} {ours}", others.trim()).trim_start().to_owned()
 }
 
 /// Clients tell the sources apart by which variables exist, so the others' are taken out: `IDENTITY_HEADER` beside

@@ -21,6 +21,8 @@ pub struct Ready {
     pub ca_file: PathBuf,
     /// System roots and ours: what `REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` want.
     pub ca_bundle_file: PathBuf,
+    /// The same roots as a Java key store (JKS).
+    pub java_trust_store_file: PathBuf,
     pub hosts_file: PathBuf,
     /// Address of the database gateway, and the parent domain of its servers' names.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -84,7 +84,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
         None => seed::plant(&store, &root, &data, &*clock, &*chance).await?,
     };
     let trust = trust::open(&data, &options.names)?;
-    let bundle_file = data.write("ca-bundle.pem", &trust::bundle(trust.ca.certificate_pem()), 0o644)?;
+    let bundles = trust::write_bundles(&data, &trust.ca)?;
     let leaves =
         Leaves::new(trust.ca, options.names.clone(), clock.clone()).attempt("preparing certificates")?;
     let leaves = Arc::new(leaves);
@@ -121,7 +121,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
         metadata = Some((made, challenges));
     }
     let ready =
-        describe(&data, &options, &seed, &address, &bound, metadata.as_ref(), trust.ca_file, bundle_file)?;
+        describe(&data, &options, &seed, &address, &bound, metadata.as_ref(), trust.ca_file, bundles)?;
     let lent = lent::Sockets::make(&data, &ready)?;
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
@@ -219,7 +219,7 @@ fn describe(
     bound: &Bound,
     metadata: Option<&(Metadata, PathBuf)>,
     ca_file: PathBuf,
-    ca_bundle_file: PathBuf,
+    bundles: trust::Bundles,
 ) -> Result<Ready, Failure> {
     let hosts: String =
         loopback().iter().map(|ip| format!("{ip} {}\n", options.names.fixed_hosts().join(" "))).collect();
@@ -240,7 +240,8 @@ fn describe(
         vault_suffix: address.key_vault_dns(),
         blob_suffix: format!("blob.{}", address.storage_suffix()),
         ca_file,
-        ca_bundle_file,
+        ca_bundle_file: bundles.pem,
+        java_trust_store_file: bundles.java,
         hosts_file,
         postgres: bound.postgres_address().map(|a| a.to_string()),
         postgres_suffix: bound.postgres_address().map(|_| options.names.postgres().to_owned()),

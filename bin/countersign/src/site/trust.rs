@@ -1,5 +1,7 @@
 //! The site's private CA and the bundles made of it.
 
+use std::path::PathBuf;
+
 use cs_names::SiteNames;
 use cs_pki::CertificateAuthority;
 use cs_time::{Clock, MachineClock};
@@ -17,7 +19,7 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 
 pub struct Trust {
     pub ca: CertificateAuthority,
-    pub ca_file: std::path::PathBuf,
+    pub ca_file: PathBuf,
 }
 
 /// Opens the CA of these names, made at first use. The public cloud's names have a CA of their own, which never
@@ -66,6 +68,21 @@ fn kept_for<'t>(text: &'t str, suffix: &str) -> Option<(&'t str, &'t str)> {
     let (first, rest) = text.split_once('\n')?;
     let split = rest.find(CERTIFICATE)?;
     (first.strip_prefix(SUFFIX_LINE) == Some(suffix)).then(|| rest.split_at(split))
+}
+
+/// Files for clients that replace their roots by what they are given: the system's and ours.
+pub struct Bundles {
+    pub pem: PathBuf,
+    pub java: PathBuf,
+}
+
+/// Writes them, anew at each start: the system's roots change.
+pub fn write_bundles(data: &DataDirectory, ca: &CertificateAuthority) -> Result<Bundles, Failure> {
+    let pem = bundle(ca.certificate_pem());
+    Ok(Bundles {
+        java: data.write("ca-bundle.jks", &cs_pki::java_trust_store(&pem), 0o644)?,
+        pem: data.write("ca-bundle.pem", &pem, 0o644)?,
+    })
 }
 
 /// The system's roots and ours, as one PEM text.

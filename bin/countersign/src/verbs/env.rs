@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use cs_sandbox::{
-    AppService, CHALLENGE_DIRECTORY, ClientEnvironment, Metadata, MetadataSource, Reach, SiteFacts,
+    AppService, CHALLENGE_DIRECTORY, ClientEnvironment, Kept, Metadata, MetadataSource, Reach, SiteFacts,
 };
 
 use super::run::PROXIED;
@@ -69,8 +69,10 @@ pub fn environment(ready: &Ready, reach: &Reach, source: Source) -> Result<Clien
         imds: ready.imds.clone(),
         ca_file: ready.ca_file.clone(),
         ca_bundle: ready.ca_bundle_file.clone(),
+        java_trust_store: ready.java_trust_store_file.clone(),
         az_config,
         public_names: ready.suffix == "azure",
     };
-    Ok(ClientEnvironment::new(&facts, reach, &metadata))
+    let kept = Kept { java_options: std::env::var("JAVA_TOOL_OPTIONS").ok() };
+    Ok(ClientEnvironment::new(&facts, reach, &metadata, &kept))
 }

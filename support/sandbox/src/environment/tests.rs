@@ -9,6 +9,7 @@ fn site() -> SiteFacts {
         imds: "http://127.0.0.1:4280".into(),
         ca_file: "/data/ca.pem".into(),
         ca_bundle: "/data/bundle.pem".into(),
+        java_trust_store: "/data/bundle.jks".into(),
         az_config: "/data/az".into(),
         public_names: false,
     }
@@ -25,7 +26,7 @@ fn value(environment: &ClientEnvironment, name: &str) -> Option<Option<String>> 
 
 #[test]
 fn arc_sets_its_pair_and_takes_out_what_means_app_service() {
-    let environment = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc);
+    let environment = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc, &Kept::default());
     let endpoint = "http://localhost:40342/metadata/identity/oauth2/token".to_owned();
     assert_eq!(value(&environment, "IDENTITY_ENDPOINT"), Some(Some(endpoint)));
     assert_eq!(value(&environment, "IMDS_ENDPOINT"), Some(Some("http://localhost:40342".to_owned())));
@@ -34,11 +35,11 @@ fn arc_sets_its_pair_and_takes_out_what_means_app_service() {
 
 #[test]
 fn imds_moves_the_host_only_where_it_is_not_at_its_address() {
-    let moved = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Imds);
+    let moved = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Imds, &Kept::default());
     let host = Some(Some("http://127.0.0.1:4280".to_owned()));
     assert_eq!(value(&moved, "AZURE_POD_IDENTITY_AUTHORITY_HOST"), host);
     let usual = SiteFacts { imds: "http://169.254.169.254:80".into(), ..site() };
-    let environment = ClientEnvironment::new(&usual, &Reach::Inside, &Metadata::Imds);
+    let environment = ClientEnvironment::new(&usual, &Reach::Inside, &Metadata::Imds, &Kept::default());
     for name in ["AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT"] {
         assert_eq!(value(&environment, name), Some(None), "{name}");
     }
@@ -56,27 +57,27 @@ fn auto_prefers_arc_then_app_service_then_imds() {
 
 #[test]
 fn az_is_pointed_at_the_list_of_clouds_unless_the_names_are_azures_own() {
-    let ours = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc);
+    let ours = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc, &Kept::default());
     let clouds =
         "https://management.countersign.localhost:8443/metadata/endpoints?api-version=2019-05-01".to_owned();
     assert_eq!(value(&ours, "ARM_CLOUD_METADATA_URL"), Some(Some(clouds)));
     let public = SiteFacts { public_names: true, ..site() };
-    let azure = ClientEnvironment::new(&public, &Reach::Inside, &Metadata::Arc);
+    let azure = ClientEnvironment::new(&public, &Reach::Inside, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&azure, "ARM_CLOUD_METADATA_URL"), Some(None));
 }
 
 #[test]
 fn proxies_are_removed_inside_kept_outside_and_replaced_in_between() {
-    let inside = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc);
+    let inside = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&inside, "HTTPS_PROXY"), Some(None));
     let no_proxy = Some("corp.example, localhost".to_owned());
-    let direct = ClientEnvironment::new(&site(), &Reach::Direct { no_proxy }, &Metadata::Arc);
+    let direct = ClientEnvironment::new(&site(), &Reach::Direct { no_proxy }, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&direct, "HTTPS_PROXY"), None);
     let all =
         "corp.example,localhost,countersign.localhost,.countersign.localhost,127.0.0.1,::1,169.254.169.254";
     assert_eq!(value(&direct, "no_proxy"), Some(Some(all.to_owned())));
     let url = "http://127.0.0.1:3128".to_owned();
-    let proxied = ClientEnvironment::new(&site(), &Reach::Proxy { url: url.clone() }, &Metadata::Arc);
+    let proxied = ClientEnvironment::new(&site(), &Reach::Proxy { url: url.clone() }, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&proxied, "https_proxy"), Some(Some(url)));
     assert_eq!(value(&proxied, "NO_PROXY"), Some(None));
 }
@@ -87,4 +88,17 @@ fn shell_lines_survive_quotes_and_secrets_stay_out_of_debug() {
     assert_eq!(odd.to_string(), r"export AZURE_CONFIG_DIR='/home/o'\''brien/az'");
     assert_eq!(Setting::unset("NO_PROXY").to_string(), "unset NO_PROXY");
     assert!(!format!("{:?}", Metadata::AppService(service())).contains("s3cret"));
+}
+
+#[test]
+fn java_keeps_the_callers_options_and_ours_are_there_once() {
+    let options = |kept: &str| {
+        let kept = Kept { java_options: Some(kept.to_owned()) };
+        let environment = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc, &kept);
+        value(&environment, "JAVA_TOOL_OPTIONS").flatten().unwrap()
+    };
+    let ours = r#"-Djavax.net.ssl.trustStore="/data/bundle.jks""#;
+    assert_eq!(options(""), ours);
+    assert_eq!(options("-Xmx1g"), format!("-Xmx1g {ours}"));
+    assert_eq!(options(&options("-Xmx1g")), format!("-Xmx1g {ours}"));
 }
