@@ -88,7 +88,8 @@ pub struct ClientEnvironment {
 
 impl ClientEnvironment {
     pub fn new(site: &SiteFacts, reach: &Reach, metadata: &Metadata, kept: &Kept) -> Self {
-        let settings = [cloud(site), trust(site, kept), source(site, metadata), network(site, reach)].concat();
+        let settings =
+            [cloud(site), trust(site, kept), source(site, metadata), network(site, reach)].concat();
         Self { settings }
     }
 

@@ -40,7 +40,9 @@ mod sandbox;
 mod spaces;
 mod zone;
 
-pub use environment::{AppService, ClientEnvironment, Kept, Metadata, MetadataSource, Reach, Setting, SiteFacts};
+pub use environment::{
+    AppService, ClientEnvironment, Kept, Metadata, MetadataSource, Reach, Setting, SiteFacts,
+};
 #[cfg(unix)]
 pub use errand::{Errand, ErrandError, Outcome};
 pub use error::{Knob, SandboxError};

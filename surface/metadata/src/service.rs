@@ -1,6 +1,9 @@
 //! The routers of the two listeners.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
@@ -42,6 +45,15 @@ pub struct Metadata {
 impl Metadata {
     /// The router of one listener.
     pub fn router(self: &Arc<Self>, service: Service) -> Arc<dyn Router> {
+        self.listening(service, None)
+    }
+
+    /// HIMDS for callers who see the directory of challenge files at another place than we do.
+    pub fn himds_seen_at(self: &Arc<Self>, challenges: PathBuf) -> Arc<dyn Router> {
+        self.listening(Service::Himds, Some(challenges))
+    }
+
+    fn listening(self: &Arc<Self>, service: Service, seen_at: Option<PathBuf>) -> Arc<dyn Router> {
         let table = match service {
             Service::Himds => HIMDS,
             Service::Imds => IMDS,
@@ -50,6 +62,7 @@ impl Metadata {
         Arc::new(Listening {
             machine: Arc::clone(self),
             service,
+            seen_at,
             doors,
             written: RwLock::default(),
             pace: Pace::default(),
@@ -67,6 +80,8 @@ impl Metadata {
 pub(crate) struct Ask<'a> {
     pub machine: &'a Metadata,
     pub service: Service,
+    /// Where the caller sees the challenge files, if not where we write them.
+    pub seen_at: Option<&'a Path>,
     /// Both ends of the connection, where it is one over TCP.
     pub ends: Option<Ends>,
 }
@@ -74,6 +89,7 @@ pub(crate) struct Ask<'a> {
 struct Listening {
     machine: Arc<Metadata>,
     service: Service,
+    seen_at: Option<PathBuf>,
     doors: Doors<Op>,
     /// The whole document, written once for each change of the facts.
     written: RwLock<Option<Written>>,
@@ -128,7 +144,8 @@ impl Listening {
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
         self.pace(part, ends)?;
-        let ask = Ask { machine: &self.machine, service: self.service, ends };
+        let ask =
+            Ask { machine: &self.machine, service: self.service, seen_at: self.seen_at.as_deref(), ends };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),
             Op::AppService => Ok(token::app_service(&ask, request, &query).await),

@@ -1,5 +1,7 @@
 //! The token path of both services, and the App Service source.
 
+use std::path::{Path, PathBuf};
+
 use cs_broker::{Claim, DeskError, Identity, IssueError};
 use cs_serve::{Query, Response, json, single};
 use cs_wire_metadata::{ErrorReply, TokenReply};
@@ -135,7 +137,7 @@ fn open(ask: &Ask<'_>) -> Response {
     let desk = &ask.machine.desk;
     let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.ends)).flatten();
     match desk.open(user) {
-        Ok(opened) => unanswered(ask, &opened.path),
+        Ok(opened) => unanswered(ask, &as_seen(ask, opened.path)),
         Err(DeskError::Crowded) => {
             tracing::warn!(user, "too many challenges are open for one user");
             let text = "Too many challenges of this user are open and unanswered. Try again in a second";
@@ -149,7 +151,14 @@ fn open(ask: &Ask<'_>) -> Response {
     }
 }
 
-fn unanswered(ask: &Ask<'_>, path: &std::path::Path) -> Response {
+fn as_seen(ask: &Ask<'_>, written: PathBuf) -> PathBuf {
+    match (ask.seen_at, written.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => written,
+    }
+}
+
+fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
     let reply = ErrorReply {
         error: "unauthorized_client",
         error_description: "Missing Basic Authorization header".to_owned(),

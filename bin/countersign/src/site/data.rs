@@ -104,7 +104,8 @@ impl DataDirectory {
 /// Temporary name in the same folder, synced, renamed, folder synced.
 pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let attempt = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        // The parent of a bare name is an empty path, which cannot be opened.
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let temporary = folder.join(name);
@@ -134,6 +135,15 @@ mod tests {
         assert_eq!(second.kind, Kind::WrongState);
         drop(first);
         DataDirectory::open(dir.path()).unwrap();
+    }
+
+    /// `--ready-file ready.json`, as people write it.
+    #[test]
+    fn a_bare_name_is_a_file_in_the_working_directory() {
+        let name = format!("countersign-bare-name-{}", std::process::id());
+        let written = write_whole(Path::new(&name), b"x", 0o600);
+        drop(fs::remove_file(&name));
+        written.unwrap();
     }
 
     #[test]

@@ -16,6 +16,7 @@ use cs_ids::{ClientId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::Service;
 use cs_names::Address;
 use cs_pki::Leaves;
+use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::Router;
 use cs_store::{
     AuditOutcome, AuditRecord, Directory, Expect, Fresh, NewPrincipal, Principal, PrincipalKind, Resource,
@@ -113,6 +114,11 @@ impl Metadata {
 
     pub fn himds(&self) -> Arc<dyn Router> {
         self.parts.router(Service::Himds)
+    }
+
+    /// For `countersign run`, which shows the challenge files where clients look for them.
+    pub fn himds_inside(&self) -> Arc<dyn Router> {
+        self.parts.himds_seen_at(CHALLENGE_DIRECTORY.into())
     }
 
     pub fn imds(&self) -> Arc<dyn Router> {

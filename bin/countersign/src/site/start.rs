@@ -122,7 +122,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     }
     let ready =
         describe(&data, &options, &seed, &address, &bound, metadata.as_ref(), trust.ca_file, bundles)?;
-    let lent = lent::Sockets::make(&data, &ready)?;
+    let mut lent = lent::Sockets::make(&data, &ready)?;
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
 
@@ -143,6 +143,10 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
         Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::default(), &shutdown);
     }
     if let Some((made, _)) = metadata {
+        if let Some(socket) = lent.himds() {
+            let seen = made.himds_inside();
+            Listener::Unix(socket).serve(Protocol::PlainTitleCase, seen, Limits::metadata(), &shutdown);
+        }
         for listener in bound.himds {
             Listener::Tcp(listener).serve(
                 Protocol::PlainTitleCase,

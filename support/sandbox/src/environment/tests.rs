@@ -71,13 +71,15 @@ fn proxies_are_removed_inside_kept_outside_and_replaced_in_between() {
     let inside = ClientEnvironment::new(&site(), &Reach::Inside, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&inside, "HTTPS_PROXY"), Some(None));
     let no_proxy = Some("corp.example, localhost".to_owned());
-    let direct = ClientEnvironment::new(&site(), &Reach::Direct { no_proxy }, &Metadata::Arc, &Kept::default());
+    let direct =
+        ClientEnvironment::new(&site(), &Reach::Direct { no_proxy }, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&direct, "HTTPS_PROXY"), None);
     let all =
         "corp.example,localhost,countersign.localhost,.countersign.localhost,127.0.0.1,::1,169.254.169.254";
     assert_eq!(value(&direct, "no_proxy"), Some(Some(all.to_owned())));
     let url = "http://127.0.0.1:3128".to_owned();
-    let proxied = ClientEnvironment::new(&site(), &Reach::Proxy { url: url.clone() }, &Metadata::Arc, &Kept::default());
+    let proxied =
+        ClientEnvironment::new(&site(), &Reach::Proxy { url: url.clone() }, &Metadata::Arc, &Kept::default());
     assert_eq!(value(&proxied, "https_proxy"), Some(Some(url)));
     assert_eq!(value(&proxied, "NO_PROXY"), Some(None));
 }

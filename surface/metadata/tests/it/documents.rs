@@ -31,6 +31,22 @@ async fn the_first_step_is_a_challenge_always_and_a_cached_token_costs_no_reques
     assert_eq!(world.get(Himds, TOKEN).await.status, 401);
 }
 
+/// Clients refuse a challenge file outside the official directory, so a caller who sees ours there is told that name.
+#[tokio::test]
+async fn a_challenge_names_the_directory_as_its_caller_sees_it() {
+    let world = World::new();
+    let elsewhere = world.parts.himds_seen_at("/var/opt/azcmagent/tokens".into());
+    let ask = |answer: Option<String>| {
+        let request = http::Request::get(TOKEN).header("Host", "localhost:40342").header("Metadata", "true");
+        let request = answer.into_iter().fold(request, |r, answer| r.header("Authorization", answer));
+        World::ask(&elsewhere, request.body(cs_serve::empty()).unwrap())
+    };
+    let told = ask(None).await.challenge();
+    let name = told.strip_prefix("/var/opt/azcmagent/tokens/").unwrap();
+    let key = std::fs::read_to_string(world.dir.path().join(name)).unwrap();
+    assert_eq!(ask(Some(format!("Basic {key}"))).await.status, 200);
+}
+
 #[tokio::test]
 async fn imds_answers_in_one_step_and_echoes_the_selector() {
     let world = World::new();

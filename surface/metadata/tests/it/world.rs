@@ -29,6 +29,7 @@ pub struct World {
     pub issuer: Arc<Issuer>,
     himds: Arc<dyn Router>,
     imds: Arc<dyn Router>,
+    pub parts: Arc<Metadata>,
     pub desk: Arc<ChallengeDesk>,
 }
 
@@ -169,7 +170,7 @@ impl World {
             attester: Some(Arc::new(Signs)),
         });
         let (himds, imds) = (parts.router(Service::Himds), parts.router(Service::Imds));
-        Self { dir, clock, issuer, himds, imds, desk }
+        Self { dir, clock, issuer, himds, imds, parts, desk }
     }
 
     pub async fn send(
@@ -188,6 +189,10 @@ impl World {
         }
         let request = request.body(empty()).unwrap();
         let router = if service == Service::Himds { &self.himds } else { &self.imds };
+        Self::ask(router, request).await
+    }
+
+    pub async fn ask(router: &Arc<dyn Router>, request: cs_serve::Request) -> Reply {
         let response = router.answer(request, Peer { address: None, local: None, tls: false }).await;
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(read_body(body, 1 << 20).await.unwrap().to_vec()).unwrap();
