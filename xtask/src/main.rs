@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its person")]
 
 mod arrows;
+mod compiled;
 mod database;
 mod exec;
 mod ground;

@@ -46,6 +46,11 @@ pub const STEPS: &[Step] = &[
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
+    Step { name: "go", about: "Azure SDKs for Go", minutes: 15, run: |g, l| suite(&GO, g, l) },
+    Step { name: "java", about: "Azure SDKs for Java", minutes: 15, run: |g, l| suite(&JAVA, g, l) },
+    Step { name: "rust-sdk", about: "Azure SDKs for Rust, object_store", minutes: 15, run: |g, l| suite(&RUST, g, l) },
+    Step { name: "sdk-azure", about: "the SDKs above, the public cloud's names", minutes: 15, run: sdk_azure },
+    Step { name: "up", about: "the SDKs and az against `up` and `env` on port 8443", minutes: 15, run: up },
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
     Step { name: "database", about: "the database gateway before a real PostgreSQL, with unmodified clients", minutes: 20, run: |g, l| passed(database::run(g, l)) },
@@ -64,6 +69,13 @@ const PYTHON: Suite =
     Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
 const NODE: Suite =
     Suite { name: "node", script: "node/run.sh", clients: &[Clients::Node], public_names: false };
+const GO: Suite = Suite { name: "go", script: "go/run.sh", clients: &[Clients::Go], public_names: false };
+const JAVA: Suite =
+    Suite { name: "java", script: "java/run.sh", clients: &[Clients::Java], public_names: false };
+const RUST: Suite =
+    Suite { name: "rust-sdk", script: "rust/run.sh", clients: &[Clients::Rust], public_names: false };
+/// The sets of SDKs, as they are named in [`Clients::name`].
+const SDKS: [&Suite; 5] = [&PYTHON, &NODE, &GO, &JAVA, &RUST];
 const AZ: Suite =
     Suite { name: "az", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: false };
 const AZ_AZURE: Suite =
@@ -108,15 +120,20 @@ fn choose(only: &[String]) -> Result<Vec<&'static Step>> {
 fn install_ahead(ground: &Ground, chosen: &[&Step]) {
     let Ok(mut log) = Log::create(&ground.log_file("install"), Duration::from_secs(30 * 60)) else { return };
     let wanted = |name: &str| chosen.iter().any(|step| step.name.starts_with(name));
-    for (clients, step) in [
+    let sets = [
         (Clients::S3, "s3"),
         (Clients::S3, "crash-shared"),
         (Clients::S3, "bad-days"),
         (Clients::Python, "python"),
         (Clients::Node, "node"),
         (Clients::Azcli, "az"),
-    ] {
+        (Clients::Go, "go"),
+        (Clients::Java, "java"),
+        (Clients::Rust, "rust-sdk"),
+    ];
+    for (clients, step) in sets {
         if wanted(step)
+            && clients.lacks().is_none()
             && let Err(error) = clients.install(ground, &mut log)
         {
             let _ = log.note(&format!("{error:#}"));
@@ -294,7 +311,36 @@ fn fuzz(ground: &Ground, log: &mut Log) -> Result<Outcome> {
 }
 
 fn suite(suite: &Suite, ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    if let Some(lacking) = suite.clients.iter().find_map(|clients| clients.lacks()) {
+        return Ok(Outcome::Skipped(lacking));
+    }
     passed(suite.run(ground, log))
+}
+
+/// The sets of SDKs that this machine can run.
+fn sdks() -> impl Iterator<Item = &'static Suite> {
+    SDKS.into_iter().filter(|suite| suite.clients.iter().all(|clients| clients.lacks().is_none()))
+}
+
+fn sdk_azure(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    for suite in sdks() {
+        Suite { name: "sdk-azure", public_names: true, ..*suite }.run(ground, log)?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// `countersign up` on its default ports, in namespaces that the script makes.
+fn up(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let all: Vec<Clients> = sdks().flat_map(|suite| suite.clients).copied().chain([Clients::Azcli]).collect();
+    let program = suites::prepared(&all, ground, log)?;
+    let data = ground.fresh_data("up")?;
+    let mut run = Command::new("sh");
+    run.current_dir(&ground.root).arg("conformance/up/up.sh").arg(program).arg(&data);
+    run.args(all.iter().map(|clients| clients.name()));
+    run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
+    log.run(&mut run)?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
 }
 
 fn passed(result: Result<()>) -> Result<Outcome> {
@@ -321,7 +367,7 @@ mod tests {
     #[test]
     fn every_suite_has_its_script() {
         let ground = Ground::find().unwrap();
-        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, AZ, AZ_AZURE, HOSTILE] {
+        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, GO, JAVA, RUST, AZ, AZ_AZURE, HOSTILE] {
             assert!(ground.root.join("conformance").join(suite.script).is_file(), "{}", suite.script);
         }
     }

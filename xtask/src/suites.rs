@@ -51,6 +51,15 @@ impl Suite {
     }
 }
 
+/// Installs what suites call, and these clients; answers the site's program.
+pub fn prepared(clients: &[Clients], ground: &Ground, log: &mut Log) -> Result<PathBuf> {
+    tools::debian(&[("curl", "curl"), ("jq", "jq"), ("ip", "iproute2"), ("unshare", "util-linux")], log)?;
+    for clients in clients {
+        clients.install(ground, log)?;
+    }
+    countersign(ground, log)
+}
+
 /// The release build of the site, made now unless it is current; `COUNTERSIGN_BIN` names another one.
 pub fn countersign(ground: &Ground, log: &mut Log) -> Result<PathBuf> {
     if let Some(program) = std::env::var_os("COUNTERSIGN_BIN") {

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 
+use crate::compiled;
 use crate::exec::{Log, on_path};
 use crate::ground::Ground;
 
@@ -31,6 +32,12 @@ pub enum Clients {
     PgNode,
     /// The emulator of blob storage, for the bench.
     Azurite,
+    /// Azure SDKs for Go, compiled into one program.
+    Go,
+    /// Azure SDKs for Java, compiled.
+    Java,
+    /// Azure SDKs for Rust and `object_store`, compiled into one program.
+    Rust,
 }
 
 /// pip, npm and apt each lock their own state; installing one set at a time keeps them from tripping over each other.
@@ -46,6 +53,22 @@ impl Clients {
             Self::PgPython => "pgpython",
             Self::PgNode => "pgnode",
             Self::Azurite => "azurite",
+            Self::Go => "go",
+            Self::Java => "java",
+            Self::Rust => "rust",
+        }
+    }
+
+    /// What this machine lacks for these clients, as a line for the person who would have to install it. Python, Node and
+    /// Rust are what the project asks everybody for; these are extras.
+    pub fn lacks(self) -> Option<&'static str> {
+        let missing = |programs: &[&str]| programs.iter().any(|program| !on_path(program));
+        match self {
+            Self::Go if missing(&["go"]) => Some("this machine has no Go toolchain (go)"),
+            Self::Java if missing(&["java", "javac", "mvn"]) => {
+                Some("this machine has no JDK with Maven (javac, mvn)")
+            }
+            _ => compiled::too_old(self),
         }
     }
 
@@ -53,11 +76,24 @@ impl Clients {
         match self {
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => "requirements.txt",
             Self::Node | Self::PgNode | Self::Azurite => "package-lock.json",
+            Self::Go => "go.sum",
+            Self::Java => "libraries.sha256",
+            Self::Rust => "Cargo.lock",
         }
     }
 
-    fn interpreter(self) -> &'static str {
-        if matches!(self, Self::Node | Self::PgNode | Self::Azurite) { "node" } else { "python3" }
+    /// The command that tells the version of what runs or compiles these clients.
+    fn version(self) -> Command {
+        let words: [&str; 2] = match self {
+            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => ["python3", "--version"],
+            Self::Node | Self::PgNode | Self::Azurite => ["node", "--version"],
+            Self::Go => ["go", "version"],
+            Self::Java => ["javac", "-version"],
+            Self::Rust => ["rustc", "--version"],
+        };
+        let mut command = Command::new(words[0]);
+        command.arg(words[1]);
+        command
     }
 
     /// Installs the set where it is missing or stale; returns its folder.
@@ -77,17 +113,25 @@ impl Clients {
         match self {
             Self::Node | Self::PgNode | Self::Azurite => node(&from, &to, log),
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => python(&from, &to, log),
+            Self::Go => compiled::go(ground, &from, &to, log),
+            Self::Java => compiled::java(ground, &from, &to, log),
+            Self::Rust => compiled::rust(ground, &from, &to, log),
         }
         .with_context(|| format!("installing conformance/{}", self.name()))?;
         fs::write(seal, wanted)?;
         Ok(to)
     }
 
-    /// The interpreter's version, then the lock file: when either changes, what is installed is stale.
+    /// The version of what runs them, then the lock file, then what is compiled: when one changes, what is installed is
+    /// stale.
     fn fingerprint(self, from: &Path) -> Result<Vec<u8>> {
-        let version = Command::new(self.interpreter()).arg("--version").output();
-        let version = version.with_context(|| format!("{} is not installed", self.interpreter()))?;
-        Ok([version.stdout, fs::read(from.join(self.lock_file()))?].concat())
+        let version =
+            self.version().output().with_context(|| format!("asking for {}'s version", self.name()))?;
+        let mut all = [version.stdout, fs::read(from.join(self.lock_file()))?].concat();
+        for source in compiled::sources(self, from)? {
+            all.extend(fs::read(source)?);
+        }
+        Ok(all)
     }
 }
 
@@ -142,13 +186,24 @@ fn apt(arguments: &[&str]) -> Command {
 mod tests {
     use super::*;
 
+    const ALL: [Clients; 10] = [
+        Clients::Azurite,
+        Clients::PgPython,
+        Clients::PgNode,
+        Clients::Python,
+        Clients::Azcli,
+        Clients::S3,
+        Clients::Node,
+        Clients::Go,
+        Clients::Java,
+        Clients::Rust,
+    ];
+
     /// A lock file that names where it was made would send everybody else there.
     #[test]
     fn no_lock_file_names_a_registry() {
         let ground = Ground::find().unwrap();
-        for clients in
-            [Clients::Python, Clients::Azcli, Clients::S3, Clients::Node, Clients::PgPython, Clients::PgNode]
-        {
+        for clients in ALL {
             let folder = ground.root.join("conformance").join(clients.name());
             let lock = fs::read_to_string(folder.join(clients.lock_file())).unwrap();
             for forbidden in ["\"resolved\"", "index-url", "--find-links", "registry."] {

@@ -1,0 +1,95 @@
+//! `object_store`, as DataFusion, Polars and many others reach Blob storage.
+
+use futures::TryStreamExt;
+use object_store::{
+    Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    azure::{MicrosoftAzure, MicrosoftAzureBuilder},
+    path::Path,
+};
+
+use crate::{Outcome, Site, Tally, demand};
+
+const MEBIBYTE: usize = 1 << 20;
+
+pub async fn all(site: &Site, tally: &mut Tally) {
+    let store = match open(site) {
+        Ok(store) => store,
+        Err(error) => return tally.case("the store opens", Err(error)),
+    };
+    tally.case("twenty mebibytes come back as they went", whole(&store).await);
+    tally.case("parts make the same blob", parts(&store).await);
+    tally.case("ranges are exact", ranges(&store).await);
+    tally.case("creating does not overwrite", creates(&store).await);
+    tally.case("names keep their letters and are listed", names(&store).await);
+}
+
+/// Everything else comes from the environment, as in any program that uses the crate.
+fn open(site: &Site) -> Result<MicrosoftAzure, Box<dyn std::error::Error>> {
+    Ok(MicrosoftAzureBuilder::from_env()
+        .with_account(&site["account_name"])
+        .with_endpoint(site["account"].clone())
+        .with_container_name("shared")
+        .build()?)
+}
+
+fn content() -> Vec<u8> {
+    let mut state = 20_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..20 * MEBIBYTE).map(|_| next()).collect()
+}
+
+async fn whole(store: &MicrosoftAzure) -> Outcome {
+    let (at, content) = (Path::from("big"), content());
+    store.put(&at, PutPayload::from(content.clone())).await?;
+    demand(store.head(&at).await?.size == content.len() as u64, "another size")?;
+    demand(store.get(&at).await?.bytes().await? == content, "other bytes came back")
+}
+
+async fn parts(store: &MicrosoftAzure) -> Outcome {
+    let (at, content) = (Path::from("parts"), content());
+    let mut upload = store.put_multipart(&at).await?;
+    for part in content.chunks(6 * MEBIBYTE) {
+        upload.put_part(PutPayload::from(part.to_vec())).await?;
+    }
+    upload.complete().await?;
+    demand(store.get(&at).await?.bytes().await? == content, "other bytes came back")
+}
+
+async fn ranges(store: &MicrosoftAzure) -> Outcome {
+    let content = content();
+    for range in [0..1, 65_535..65_537, (content.len() - 3)..content.len()] {
+        let found = store.get_range(&Path::from("big"), range.start as u64..range.end as u64).await?;
+        demand(found == content[range.clone()], format!("{range:?}"))?;
+    }
+    Ok(())
+}
+
+async fn creates(store: &MicrosoftAzure) -> Outcome {
+    let at = Path::from("once");
+    store.put(&at, "first".into()).await?;
+    match store.put_opts(&at, "second".into(), PutMode::Create.into()).await {
+        Err(Error::AlreadyExists { .. }) => {}
+        other => return Err(format!("AlreadyExists was due: {other:?}").into()),
+    }
+    demand(store.get(&at).await?.bytes().await? == "first", "it was overwritten")
+}
+
+async fn names(store: &MicrosoftAzure) -> Outcome {
+    let mut wanted = Vec::new();
+    for name in ["odd/Grüße & more/100% #1?.txt", "odd/a b+c", "odd/日本/語.txt"] {
+        let at = Path::parse(name)?;
+        store.put(&at, name.to_owned().into()).await?;
+        demand(store.get(&at).await?.bytes().await? == name, name)?;
+        wanted.push(at);
+    }
+    let mut found: Vec<Path> =
+        store.list(Some(&Path::from("odd"))).map_ok(|meta| meta.location).try_collect().await?;
+    found.sort();
+    wanted.sort();
+    demand(found == wanted, format!("{found:?} instead of {wanted:?}"))?;
+    let below = store.list_with_delimiter(Some(&Path::from("odd"))).await?;
+    demand(below.objects.len() == 1 && below.common_prefixes.len() == 2, format!("{below:?}"))
+}
