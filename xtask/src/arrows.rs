@@ -145,13 +145,13 @@ mod tests {
             a("cs-store", "store/store", &["cs-ids"]),
             a("cs-store-sql", "store/store-sql", &["cs-store", "rusqlite"]),
             a("cs-vault", "part/vault", vault_uses),
-            a("cs-testkit", "support/testkit", &["cs-ids"]),
+            a("cs-pki", "support/pki", &["cs-ids"]),
         ]
     }
 
     #[test]
     fn arrows_down_are_fine() {
-        assert_eq!(violations(&town(&["cs-store", "cs-ids", "dev:cs-testkit"], &[])), Vec::<String>::new());
+        assert_eq!(violations(&town(&["cs-store", "cs-ids", "dev:cs-pki"], &[])), Vec::<String>::new());
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn only_tests_may_use_the_test_kit() {
-        assert_eq!(violations(&town(&["cs-testkit"], &[])), ["part/vault must not use support/testkit"]);
+        assert_eq!(violations(&town(&["cs-pki"], &[])), ["part/vault must not use support/pki"]);
     }
 
     #[test]
