@@ -1,6 +1,7 @@
 //! SQLite: one writer thread with group commit, a few readers.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, mpsc},
     thread::JoinHandle,
@@ -64,7 +65,11 @@ impl Sqlite {
         let gone = || StoreError::Unavailable { attempt: name, cause: "the writer has stopped".to_owned() };
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let outcome = at_once(name, job(Conn::Sqlite(connection)));
+            // A panic costs its own asker an answer, not every later one the writer.
+            let ran = catch_unwind(AssertUnwindSafe(|| at_once(name, job(Conn::Sqlite(connection)))));
+            let panicked =
+                |_| Err(StoreError::Unavailable { attempt: name, cause: "the write panicked".to_owned() });
+            let outcome = ran.unwrap_or_else(panicked);
             let keep = outcome.is_ok();
             let tell: Acknowledge = Box::new(move |committed| {
                 // Before the asker hears of it: what it asks next must not come from a cache.
@@ -132,7 +137,9 @@ fn write_in_groups(connection: &mut Connection, waiting: &mpsc::Receiver<Job>) {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             let mut next = Some(first);
             while let Some(job) = next {
-                told.push(run_one(connection, job)?);
+                let (tell, ended) = run_one(connection, job);
+                told.push(tell);
+                ended?;
                 next = if told.len() < GROUP_MAX_JOBS { waiting.try_recv().ok() } else { None };
             }
             connection.execute_batch("COMMIT")
@@ -147,14 +154,19 @@ fn write_in_groups(connection: &mut Connection, waiting: &mpsc::Receiver<Job>) {
     }
 }
 
-fn run_one(connection: &mut Connection, job: Job) -> rusqlite::Result<Acknowledge> {
-    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+/// Runs a job in a savepoint. Its asker hears how the job itself went even where the savepoint could not be ended: a
+/// full disk makes SQLite give up the whole transaction.
+fn run_one(connection: &mut Connection, job: Job) -> (Acknowledge, rusqlite::Result<()>) {
+    let begun = savepoint(connection, "SAVEPOINT job");
     let (keep, tell) = job(connection);
-    if !keep {
-        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
-    }
-    connection.prepare_cached("RELEASE job")?.execute([])?;
-    Ok(tell)
+    let ended = begun
+        .and_then(|()| if keep { Ok(()) } else { savepoint(connection, "ROLLBACK TO job") })
+        .and_then(|()| savepoint(connection, "RELEASE job"));
+    (tell, ended)
+}
+
+fn savepoint(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 pub(super) fn rows(
@@ -279,4 +291,36 @@ fn explain(attempt: &'static str, error: &rusqlite::Error) -> StoreError {
         }
     }
     StoreError::Unavailable { attempt, cause: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_panics_costs_nobody_else_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&dir.path().join("site.db")).unwrap();
+        let set = |text: &'static str| {
+            store.write(
+                "test",
+                move |mut c| {
+                    Box::pin(async move {
+                        let insert = "INSERT INTO settings (name, value) VALUES ($1, $1)";
+                        c.run(insert, &[Value::Text(text.to_owned())]).await?;
+                        assert_ne!(text, "bad", "as planned");
+                        Ok(())
+                    })
+                },
+                RaisedAtTheEnd(None),
+            )
+        };
+        assert!(set("before").await.is_ok());
+        let error = set("bad").await.unwrap_err();
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert!(set("after").await.is_ok());
+        let names = store
+            .read("test", |mut c| Box::pin(async move { c.rows("SELECT name FROM settings", &[]).await }));
+        assert_eq!(names.unwrap().len(), 2);
+    }
 }
