@@ -6,7 +6,8 @@
 
 Reads the ready file of the site named by COUNTERSIGN_READY_FILE (`countersign run` sets it). Running it twice is
 harmless. The machine gets: Reader on the subscription, get and list in one vault by access policy, Storage Blob Data
-Contributor on one account, and nothing at all on a second vault and a second account.
+Contributor on one account, and nothing at all on a second vault and a second account. It may also act as a
+user-assigned identity, which may read the first vault.
 """
 import json
 import os
@@ -21,6 +22,7 @@ import uuid
 
 GROUP = "conformance"
 VAULT, CLOSED_VAULT = "conformancekv", "conformanceclosed"
+IDENTITY = "conformanceid"
 ACCOUNT, CLOSED_ACCOUNT = "conformancesa", "conformanceclosedsa"
 
 # Ids of built-in roles are the same in every tenant.
@@ -40,8 +42,10 @@ def main():
     site.arm("PUT", f"{site.subscription}/tagNames/scenario/tagValues/conformance", "2021-04-01")
     site.arm("PATCH", f"{machine['resource_id']}/providers/Microsoft.Resources/tags/default", "2021-04-01",
              {"operation": "Merge", "properties": {"tags": {"scenario": "conformance"}}})
+    identity = site.identity(group, IDENTITY, machine["resource_id"])
     site.vault(group, VAULT, rbac=False, policies=[
-        (me, ["all", "purge"]), (machine["principal_id"], ["get", "list"])])
+        (me, ["all", "purge"]), (machine["principal_id"], ["get", "list"]),
+        (identity["properties"]["principalId"], ["get"])])
     closed = site.vault(group, CLOSED_VAULT, rbac=True, policies=[])
     account = site.account(group, ACCOUNT)
     site.account(group, CLOSED_ACCOUNT)
@@ -62,6 +66,9 @@ def main():
         "machine_name": machine["name"],
         "machine_resource_id": machine["resource_id"],
         "machine_principal_id": machine["principal_id"],
+        "identity_resource_id": identity["id"],
+        "identity_client_id": identity["properties"]["clientId"],
+        "identity_object_id": identity["properties"]["principalId"],
         "vault_name": VAULT,
         "vault": site.vault_url(VAULT),
         "closed_vault": site.vault_url(CLOSED_VAULT),
@@ -114,6 +121,13 @@ class Site:
             "accessPolicies": [{"tenantId": tenant, "objectId": who, "permissions": {"secrets": what}}
                                for who, what in policies]}})
         return path
+
+    def identity(self, group, name, machine):
+        path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+        made = self.arm("PUT", path, "2023-01-31", {"location": self.ready["location"]})
+        self.arm("PATCH", machine, "2024-07-10", {"identity": {
+            "type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {path: {}}}})
+        return made
 
     def account(self, group, name):
         path = f"{group}/providers/Microsoft.Storage/storageAccounts/{name}"

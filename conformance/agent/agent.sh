@@ -69,6 +69,21 @@ tries=0
 until [ "$(tags)" = new:tag ]; do tries=$((tries + 1)); [ "$tries" -lt 80 ] || fail "a new tag is not seen"; sleep 0.1; done
 echo "ok      a new tag is seen"
 
+worker_url="${site}subscriptions/$sub/resourceGroups/countersign/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker"
+ask() { curl -s -X "$1" -H "Authorization: Bearer $operator" -H 'Content-Type: application/json' -d "$3" "$2"; }
+worker=$(ask PUT "$worker_url?api-version=2023-01-31" '{"location":"local"}' | jq -r .properties.clientId)
+identity="/subscriptions/$sub/resourceGroups/countersign/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker"
+expect "an identity that is not attached is not found" "$(token "https://vault.azure.net&client_id=$worker" | jq -r .error)" identity_not_found
+ask PATCH "$machine" "{\"identity\":{\"type\":\"SystemAssigned, UserAssigned\",\"userAssignedIdentities\":{\"$identity\":{}}}}" >/dev/null
+acts_as() { token "https://vault.azure.net&client_id=$worker" | jq -r '.client_id // .error'; }
+tries=0
+until [ "$(acts_as)" = "$worker" ]; do tries=$((tries + 1)); [ "$tries" -lt 80 ] || fail "an attached identity is not seen"; sleep 0.1; done
+echo "ok      an attached identity gets its token, with the echo clients insist on"
+ask PATCH "$machine" '{"identity":{"type":"SystemAssigned"}}' >/dev/null
+tries=0
+until [ "$(acts_as)" = identity_not_found ]; do tries=$((tries + 1)); [ "$tries" -lt 80 ] || fail "a detached identity is still served"; sleep 0.1; done
+echo "ok      a detached one gets none, not even the cached one"
+
 code=0; "$CSAGENT" run --data "$data" --himds-port "$port" 2>"$work/said" || code=$?
 expect "a27: a taken port is an error that names its holder" "$code $(grep -c "process $agent (csagent)" "$work/said")" "1 1"
 code=0; "$CSAGENT" check --data "$data" --himds-port "$port" -j >"$work/check" 2>"$work/said" || code=$?

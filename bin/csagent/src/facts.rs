@@ -52,6 +52,8 @@ struct Connection {
     identity: Identity,
     issuer: SiteIssuer,
     facts: RwLock<Arc<Facts>>,
+    /// User-assigned identities, as the site last said.
+    attached: RwLock<Arc<[Identity]>>,
     token: Mutex<Option<Token>>,
 }
 
@@ -107,6 +109,7 @@ impl Live {
             Ok(own) => {
                 let tags = tags_of(own);
                 connection.show(&tags);
+                *connection.attached.write().unwrap_or_else(PoisonError::into_inner) = attached_to(own);
                 status.tags = Some(tags);
                 status.last_heartbeat = Some(now.rfc3339());
                 (status.error_code, status.error_details, status.error_timestamp) = Default::default();
@@ -155,7 +158,8 @@ impl Connection {
         let issuer = SiteIssuer::new(&state, place.key()?, &Settings::load(place)?)?;
         let heard = place.status().tags;
         let facts = RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags))));
-        Ok(Self { state, identity, issuer, facts, token: Mutex::default() })
+        let attached = RwLock::new(Arc::default());
+        Ok(Self { state, identity, issuer, facts, attached, token: Mutex::default() })
     }
 
     async fn own_resource(&self) -> Result<Value, Failure> {
@@ -187,6 +191,10 @@ impl Connection {
         Ok(token.access_token)
     }
 
+    fn attached(&self) -> Arc<[Identity]> {
+        Arc::clone(&self.attached.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn show(&self, tags: &[(String, String)]) {
         let facts = describe(&self.state, tags);
         let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
@@ -204,18 +212,44 @@ impl MachineFacts for Live {
     }
 
     async fn identities(&self) -> Vec<Identity> {
-        self.now().map(|c| c.identity.clone()).into_iter().collect()
+        // People ask for an identity that they have just attached, and must not get one they have just taken off.
+        self.freshen().await;
+        let Some(connection) = self.now() else { return Vec::new() };
+        let attached = connection.attached();
+        std::iter::once(connection.identity.clone()).chain(attached.iter().cloned()).collect()
     }
 }
 
 #[async_trait]
 impl TokenIssuer for Live {
     async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
-        match self.now().filter(|c| c.identity.client == identity.client) {
-            Some(connection) => connection.issuer.token(resource).await,
+        let connection = self.now();
+        let acts = |c: &Connection| c.identity.client == identity.client || c.attached().contains(identity);
+        match connection.filter(|c| acts(c)) {
+            Some(connection) if identity.system_assigned => connection.issuer.token(resource).await,
+            Some(connection) => connection.issuer.token_of(identity, resource).await,
+            None if !identity.system_assigned => Err(IssueError::Refused {
+                code: "identity_not_found".to_owned(),
+                text: "this identity is not attached to the machine any more".to_owned(),
+            }),
             None => Err(IssueError::Revoked("this machine is not connected as that any more".to_owned())),
         }
     }
+}
+
+/// The user-assigned identities of a machine's resource.
+fn attached_to(resource: &Value) -> Arc<[Identity]> {
+    let map = resource.pointer("/identity/userAssignedIdentities").and_then(Value::as_object);
+    let one = |(id, ids): (&String, &Value)| {
+        let text = |name: &str| ids.get(name).and_then(Value::as_str);
+        Some(Identity {
+            client: text("clientId")?.parse().ok()?,
+            object: text("principalId")?.parse().ok()?,
+            resource: id.clone(),
+            system_assigned: false,
+        })
+    };
+    map.into_iter().flatten().filter_map(one).collect()
 }
 
 /// The tags of a resource, in its order.

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use cs_broker::{IssueError, Token};
+use cs_broker::{Identity, IssueError, Token};
 use cs_ids::ClientId;
 use cs_jose::Signer;
 use cs_time::{Chance, Clock, MachineChance, MachineClock, Timestamp};
@@ -28,6 +28,8 @@ const SAME_TIME_SECONDS: i64 = 60;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// "Client assertion is not within its valid time range."
 const WRONG_TIME: i64 = 700_024;
+/// "Application was not found in the directory."
+const UNKNOWN: i64 = 700_016;
 
 pub struct SiteIssuer {
     client: reqwest::Client,
@@ -66,27 +68,49 @@ impl SiteIssuer {
 
     /// A token for a resource, straight from the site.
     pub async fn token(&self, resource: &str) -> Result<Token, IssueError> {
-        let (status, reply) = self.ask(resource).await?;
+        let (status, reply) = self.ask(resource, None).await?;
+        read_reply(status, &reply, &self.client_id, self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// The same of a user-assigned identity that is attached to this machine.
+    pub async fn token_of(&self, attached: &Identity, resource: &str) -> Result<Token, IssueError> {
+        let client = attached.client.to_string();
+        let (status, reply) = self.ask(resource, Some(&client)).await?;
+        let read = read_reply(status, &reply, &client, self.ahead.load(Ordering::Relaxed));
+        read.map_err(|error| match error {
+            // It was taken off the machine; the machine itself may be as good as ever.
+            IssueError::Revoked(text) => IssueError::Refused { code: UNKNOWN.to_string(), text },
+            other => other,
+        })
+    }
+
+    /// Asks, and once more with the site's time where the machine's own is wrong.
+    async fn ask(&self, resource: &str, attached: Option<&str>) -> Result<(StatusCode, Value), IssueError> {
+        let (status, reply) = self.ask_once(resource, attached).await?;
         if error_code(&reply) == WRONG_TIME && self.ahead.load(Ordering::Relaxed) != 0 {
             tracing::warn!(
                 ahead_seconds = self.ahead.load(Ordering::Relaxed),
                 "the machine's clock differs from the site's"
             );
-            let (status, reply) = self.ask(resource).await?;
-            return self.read(status, &reply);
+            return self.ask_once(resource, attached).await;
         }
-        self.read(status, &reply)
+        Ok((status, reply))
     }
 
-    async fn ask(&self, resource: &str) -> Result<(StatusCode, Value), IssueError> {
+    async fn ask_once(
+        &self,
+        resource: &str,
+        attached: Option<&str>,
+    ) -> Result<(StatusCode, Value), IssueError> {
         let assertion = self.assertion()?;
-        let form = [
+        let mut form = vec![
             ("grant_type", "client_credentials"),
             ("client_id", self.client_id.as_str()),
             ("client_assertion_type", JWT_BEARER),
             ("client_assertion", assertion.as_str()),
             ("resource", resource),
         ];
+        form.extend(attached.map(|client| ("managed_identity", client)));
         let away = |e: reqwest::Error| IssueError::Unreachable(chain(&e));
         let response = self.client.post(&self.endpoint).form(&form).send().await.map_err(away)?;
         if let Some(ahead) = seconds_ahead(response.headers(), MachineClock.now()) {
@@ -109,10 +133,6 @@ impl SiteIssuer {
         self.signer
             .sign(&claims)
             .map_err(|e| IssueError::Unreachable(format!("signing with the machine's key: {e}")))
-    }
-
-    fn read(&self, status: StatusCode, reply: &Value) -> Result<Token, IssueError> {
-        read_reply(status, reply, &self.client_id, self.ahead.load(Ordering::Relaxed))
     }
 }
 
@@ -148,7 +168,7 @@ fn read_reply(status: StatusCode, reply: &Value, client: &str, ahead: i64) -> Re
     };
     match (status.as_u16(), error_code(reply)) {
         // The directory does not know this machine any more, or its key: nothing cached may be handed out (C06).
-        (_, 700_016 | 7_000_112 | 700_027) => Err(IssueError::Revoked(said)),
+        (_, UNKNOWN | 7_000_112 | 700_027) => Err(IssueError::Revoked(said)),
         (429 | 500..=599, _) | (_, WRONG_TIME) => Err(IssueError::Unreachable(said)),
         (_, code) => Err(IssueError::Refused { code: code.to_string(), text: said }),
     }

@@ -2,15 +2,14 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
-    Attester, Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token,
-    TokenIssuer,
+    Attester, Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::Service;
@@ -19,14 +18,13 @@ use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::Router;
 use cs_store::{
-    AuditOutcome, AuditRecord, Directory, Expect, Fresh, NewPrincipal, Principal, PrincipalKind, Resource,
+    AuditOutcome, AuditRecord, Directory, Expect, NewPrincipal, Principal, PrincipalKind, Resource,
     ResourceWrite, Resources,
 };
-use cs_time::Clock;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{compose::Site, seed, seed::Seed};
+use super::{compose::Site, live::Live, seed, seed::Seed};
 use crate::failure::{Attempt, Failure, Kind};
 
 /// Where the App Service source is, on the HIMDS listener.
@@ -64,8 +62,12 @@ pub async fn connect(
     let (resource, identity) = find_or_make(site, seed.tenant, &id).await?;
     let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
     let desk = ChallengeDesk::new(directory, Arc::clone(&site.clock), Arc::clone(&site.chance));
-    let issuer =
-        InProcess { authority: Arc::clone(&site.authority), tenant: seed.tenant, address: address.clone() };
+    let issuer = InProcess {
+        authority: Arc::clone(&site.authority),
+        tenant: seed.tenant,
+        machine: identity.client,
+        address: address.clone(),
+    };
     let broker = Broker::new(Arc::new(issuer), Arc::clone(&site.clock), Arc::clone(&site.chance));
     let mut header = [0; 32];
     site.chance.fill(&mut header);
@@ -265,13 +267,20 @@ impl Attester for Documents {
 struct InProcess {
     authority: Arc<Authority>,
     tenant: TenantId,
+    /// The machine's own identity.
+    machine: ClientId,
     address: Address,
 }
 
 #[async_trait]
 impl TokenIssuer for InProcess {
     async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
-        let issued = self.authority.token_for(self.tenant, identity.client, resource, &self.address).await;
+        let issued = if identity.system_assigned {
+            self.authority.token_for(self.tenant, identity.client, resource, &self.address).await
+        } else {
+            let machine = (self.tenant, self.machine);
+            self.authority.token_for_attached(machine, &identity.resource, resource, &self.address).await
+        };
         let token = issued.map_err(|error| match &error {
             AuthorityError::UnknownResource(name) => IssueError::Refused {
                 code: "invalid_resource".to_owned(),
@@ -279,6 +288,11 @@ impl TokenIssuer for InProcess {
                     "AADSTS500011: The resource principal named {name} was not found in the tenant named {}.",
                     self.tenant
                 ),
+            },
+            // The machine itself is still good.
+            AuthorityError::NotAttached(_) => IssueError::Refused {
+                code: "invalid_request".to_owned(),
+                text: "Identity not found".to_owned(),
             },
             AuthorityError::UnknownClient(_) | AuthorityError::Disabled(_) => {
                 IssueError::Revoked(error.to_string())
@@ -292,92 +306,4 @@ impl TokenIssuer for InProcess {
             client: token.client,
         })
     }
-}
-
-/// The machine's resource as it is now; the facts are made anew only when it has changed.
-struct Live {
-    resources: Arc<dyn Resources>,
-    tenant: TenantId,
-    id: ResourceId,
-    identity: Identity,
-    clock: Arc<dyn Clock>,
-    known: Mutex<Option<Fresh<Known>>>,
-}
-
-/// The facts of one generation of the resource; none, where there is no such resource.
-#[derive(Clone)]
-struct Known(Option<(i64, Arc<Facts>)>);
-
-#[async_trait]
-impl MachineFacts for Live {
-    async fn facts(&self) -> Option<Arc<Facts>> {
-        let (changes, now) = (self.resources.changes(), self.clock.now());
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let facts = |Known(known): Known| known.map(|(_, facts)| facts);
-        let known = match known {
-            Some(known) if known.is_good(changes, now) => return facts(known.value),
-            other => other.map(|known| known.value),
-        };
-        let found = match self.resources.resource(self.tenant, self.id.clone()).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%error, "the machine's resource could not be read");
-                return known.and_then(facts);
-            }
-        };
-        let now_known = Known(found.map(|resource| {
-            let same = known.and_then(|k| k.0).filter(|(generation, _)| *generation == resource.generation);
-            same.unwrap_or_else(|| (resource.generation, Arc::new(self.describe(&resource))))
-        }));
-        let fresh = Fresh::new(now_known.clone(), changes, now);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
-        facts(now_known)
-    }
-
-    async fn identities(&self) -> Vec<Identity> {
-        vec![self.identity.clone()]
-    }
-}
-
-impl Live {
-    fn describe(&self, resource: &Resource) -> Facts {
-        let text = |name: &str| {
-            resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
-        };
-        Facts {
-            name: resource.id.name().to_owned(),
-            location: resource.location.clone(),
-            resource_group: resource.id.group().unwrap_or_default().to_owned(),
-            subscription_id: resource.id.subscription().to_string(),
-            resource_id: resource.id.to_string(),
-            tenant_id: self.tenant.to_string(),
-            vm_id: text("vmId"),
-            tags: resource.tags.clone(),
-            os_name: text("osName"),
-            os_version: text("osVersion"),
-            interfaces: interfaces(),
-        }
-    }
-}
-
-/// The host's interfaces but loopback.
-fn interfaces() -> Vec<cs_broker::Interface> {
-    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
-    let mut found: Vec<(String, cs_broker::Interface)> = Vec::new();
-    for entry in all.filter(|e| !e.flags.contains(nix::net::if_::InterfaceFlags::IFF_LOOPBACK)) {
-        let at = found.iter().position(|(n, _)| *n == entry.interface_name).unwrap_or_else(|| {
-            found.push((entry.interface_name.clone(), cs_broker::Interface::default()));
-            found.len() - 1
-        });
-        let Some(address) = entry.address else { continue };
-        let interface = &mut found[at].1;
-        if let Some(v4) = address.as_sockaddr_in() {
-            interface.ipv4.push(v4.ip().to_string());
-        } else if let Some(v6) = address.as_sockaddr_in6() {
-            interface.ipv6.push(v6.ip().to_string());
-        } else if let Some(mac) = address.as_link_addr().and_then(nix::sys::socket::LinkAddr::addr) {
-            interface.mac = mac.iter().map(|b| format!("{b:02X}")).collect();
-        }
-    }
-    found.into_iter().map(|(_, interface)| interface).collect()
 }

@@ -6,6 +6,7 @@ pub mod databases;
 pub mod keys;
 pub mod lent;
 pub mod listen;
+pub mod live;
 pub mod machine;
 pub mod open;
 pub mod ready;
