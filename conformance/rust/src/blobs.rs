@@ -1,6 +1,6 @@
 //! `object_store`, as DataFusion, Polars and many others reach Blob storage.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::{
     Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
     azure::{MicrosoftAzure, MicrosoftAzureBuilder},
@@ -21,6 +21,8 @@ pub async fn all(site: &Site, tally: &mut Tally) {
     tally.case("ranges are exact", ranges(&store).await);
     tally.case("creating does not overwrite", creates(&store).await);
     tally.case("names keep their letters and are listed", names(&store).await);
+    tally.case("a copy is the same and a move leaves nothing", copies(&store).await);
+    tally.case("many are deleted at once, and what is not there is no error", deletes(&store).await);
 }
 
 /// Everything else comes from the environment, as in any program that uses the crate.
@@ -75,6 +77,29 @@ async fn creates(store: &MicrosoftAzure) -> Outcome {
         other => return Err(format!("AlreadyExists was due: {other:?}").into()),
     }
     demand(store.get(&at).await?.bytes().await? == "first", "it was overwritten")
+}
+
+async fn copies(store: &MicrosoftAzure) -> Outcome {
+    let (from, to, moved) = (Path::from("copies/from"), Path::from("copies/to"), Path::from("copies/moved"));
+    store.put(&from, "the same".into()).await?;
+    store.copy(&from, &to).await?;
+    demand(store.get(&to).await?.bytes().await? == "the same", "the copy is another")?;
+    store.rename(&to, &moved).await?;
+    demand(matches!(store.head(&to).await, Err(Error::NotFound { .. })), "the old name is still there")?;
+    demand(store.get(&moved).await?.bytes().await? == "the same", "what was moved is another")
+}
+
+/// One batch of the wire for all of them.
+async fn deletes(store: &MicrosoftAzure) -> Outcome {
+    let names: Vec<Path> = (0..20).map(|n| Path::from(format!("doomed/{n} ü"))).collect();
+    for name in &names {
+        store.put(name, "x".into()).await?;
+    }
+    let asked = futures::stream::iter(names.clone().into_iter().map(Ok)).boxed();
+    let gone: Vec<Path> = store.delete_stream(asked).try_collect().await?;
+    demand(gone.len() == names.len(), format!("{} of {} were deleted", gone.len(), names.len()))?;
+    let left: Vec<_> = store.list(Some(&Path::from("doomed"))).try_collect().await?;
+    demand(left.is_empty(), format!("{} are left", left.len()))
 }
 
 async fn names(store: &MicrosoftAzure) -> Outcome {
