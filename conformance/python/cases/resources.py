@@ -23,7 +23,7 @@ def group_of(resource_id):
 def the_machine_is_shown_with_its_identity():
     machine = MACHINES.machines.get(group_of(SITE["machine_resource_id"]), SITE["machine_name"])
     assert machine.identity.principal_id == SITE["machine_principal_id"]
-    assert machine.identity.type == "SystemAssigned"
+    assert machine.identity.type == "SystemAssigned, UserAssigned", "prepare.py attached one"
     assert machine.tags["scenario"] == "conformance"
 
 
