@@ -50,6 +50,27 @@ pub struct Options {
     pub announce: bool,
 }
 
+impl Options {
+    /// A machine and nothing else, on free ports of loopback: what a command's own site begins from.
+    pub fn on_free_ports(names: SiteNames) -> Self {
+        Self {
+            names,
+            listen: loopback().to_vec(),
+            https_port: 0,
+            himds_port: 0,
+            imds: Some((Ipv4Addr::LOCALHOST, 0).into()),
+            machine: true,
+            machine_name: None,
+            databases: databases::Options::default(),
+            database: None,
+            blobs: None,
+            ready_file: None,
+            development_storage: None,
+            announce: false,
+        }
+    }
+}
+
 /// A site that answers.
 pub struct Running {
     ready: Ready,

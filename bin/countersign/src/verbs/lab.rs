@@ -19,7 +19,6 @@ use crate::{
     failure::{Attempt, Failure},
     site::{
         data::DataDirectory,
-        databases,
         ready::Ready,
         start::{self, Options},
     },
@@ -46,21 +45,7 @@ pub struct Lab {
 pub async fn lab(args: LabArgs) -> Result<ExitCode, Failure> {
     let directory = Directory::make()?;
     let suffix = SiteNames::under("countersign.localhost").attempt("using the default suffix")?;
-    let options = Options {
-        names: suffix,
-        listen: start::loopback().to_vec(),
-        https_port: 0,
-        himds_port: 0,
-        imds: Some(([127, 0, 0, 1], 0).into()),
-        machine: true,
-        machine_name: None,
-        databases: databases::Options::default(),
-        database: None,
-        blobs: None,
-        ready_file: None,
-        development_storage: None,
-        announce: true,
-    };
+    let options = Options { announce: true, ..Options::on_free_ports(suffix) };
     let site = start::start(DataDirectory::open(&directory.path)?, options).await?;
     let mut lab = Lab::new(site.ready().clone(), args.quiet)?;
     let outcome = lab.play().await;

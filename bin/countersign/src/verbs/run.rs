@@ -195,22 +195,15 @@ impl Served {
         match source {
             SiteSource::Own { data, names } => {
                 let options = Options {
-                    names,
-                    listen: start::loopback().to_vec(),
                     https_port: HTTPS,
                     himds_port: HIMDS,
                     imds: Some(SocketAddr::new(IMDS_ADDRESS, 80)),
-                    machine: true,
                     machine_name: args.machine.clone(),
                     databases: databases::Options::read(
                         &args.postgres,
                         start::loopback().map(|ip| (ip, POSTGRES).into()).to_vec(),
                     )?,
-                    database: None,
-                    blobs: None,
-                    ready_file: None,
-                    development_storage: None,
-                    announce: false,
+                    ..Options::on_free_ports(names)
                 };
                 Ok(Self::Own(Some(start::start(*data, options).await?)))
             }

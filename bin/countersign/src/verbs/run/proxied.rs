@@ -15,7 +15,6 @@ use crate::{
     cli::{RunArgs, Source},
     failure::{Attempt, Failure},
     site::{
-        databases,
         ready::Ready,
         start::{self, Options, Running},
     },
@@ -61,19 +60,10 @@ async fn site(args: &RunArgs, source: SiteSource) -> Result<(Option<Running>, Re
         SiteSource::Own { data, names } => (data, names),
     };
     let options = Options {
-        names,
         listen: vec![Ipv4Addr::LOCALHOST.into()],
-        https_port: 0,
         himds_port: if is_free(HIMDS).await { HIMDS } else { 0 },
-        imds: Some((Ipv4Addr::LOCALHOST, 0).into()),
-        machine: true,
         machine_name: args.machine.clone(),
-        databases: databases::Options::default(),
-        database: None,
-        blobs: None,
-        ready_file: None,
-        development_storage: None,
-        announce: false,
+        ..Options::on_free_ports(names)
     };
     let running = start::start(*data, options).await?;
     let ready = running.ready().clone();
