@@ -8,23 +8,20 @@
 //! | kind | its own rules |
 //! | --- | --- |
 //! | groups | [`groups`] |
-//! | machines (and the identity that comes with one) | [`machines`] |
-//! | user-assigned identities, and which machines act as them | [`identities`], [`attached`] |
-//! | vaults | [`vaults`], [`vault_rules`], [`policies`] |
-//! | storage accounts and their keys | [`accounts`], [`account_rules`], [`account_keys`] |
+//! | machines, the identity that comes with one and those attached | [`machines`] |
+//! | user-assigned identities | [`identities`] |
+//! | vaults | [`vaults`] |
+//! | storage accounts and their keys | [`accounts`] |
 //! | database servers and who may be which role there | [`servers`] |
-//! | tags, on anything | [`tags`], [`tag_names`] |
+//! | tags, on anything | [`tags`] |
 //! | role assignments, custom roles, deny assignments | [`assignments`], [`roles`], [`denies`], [`scopes`] |
 //! | locks | [`locks`] |
 //! | moving machines | [`moves`] |
 //! | the activity log | [`activity`] |
 
-mod account_keys;
-mod account_rules;
 mod accounts;
 mod activity;
 mod assignments;
-mod attached;
 mod denies;
 mod error;
 mod groups;
@@ -34,14 +31,11 @@ mod listing;
 mod locks;
 mod machines;
 mod moves;
-mod policies;
 mod roles;
 mod scopes;
 mod servers;
 mod subscriptions;
-mod tag_names;
 mod tags;
-mod vault_rules;
 mod vaults;
 mod write;
 
@@ -54,11 +48,9 @@ use cs_store::{
 };
 use cs_time::{Chance, Clock, Timestamp};
 
-pub use account_keys::AccountKey;
-pub use accounts::ACCOUNTS;
+pub use accounts::{ACCOUNTS, AccountKey};
 pub use activity::Activity;
 pub use assignments::{AssignmentInput, Existing, ListWhich, PrincipalHint, role_guid, simple};
-pub use attached::Attachments;
 pub use cs_store::{
     Assignment, DenyRow, FederatedCredential, Lock, LockLevel, Resource, ResourceFilter, Subscription, Tenant,
 };
@@ -68,13 +60,11 @@ pub use identities::IDENTITIES;
 pub use input::{Input, Patch, When};
 pub use listing::Page;
 pub use locks::Deed;
-pub use machines::{MACHINES, principal_of};
-pub use policies::PolicyChange;
+pub use machines::{Attachments, MACHINES, principal_of};
 pub use roles::{KnownRole, Made, RoleInput};
 pub use servers::SERVERS;
-pub use tag_names::{TagName, TagValue};
-pub use tags::TagChange;
-pub use vaults::{NameVerdict, VAULTS, VaultOptions, scheduled_purge};
+pub use tags::{TagChange, TagName, TagValue};
+pub use vaults::{NameVerdict, PolicyChange, VAULTS, VaultOptions, scheduled_purge};
 
 /// Makes data keys for vaults and accounts. The key itself never comes here.
 #[async_trait]

@@ -56,7 +56,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::vaults::DOORS,
     types::accounts::DOORS,
     types::servers::DOORS,
-    types::containers::DOORS,
+    types::accounts::containers::DOORS,
     types::roles::DOORS,
     types::denies::DOORS,
     types::locks::DOORS,

@@ -1,6 +1,6 @@
 //! Azure Resource Manager's HTTP (arm.md).
 //!
-//! A request's way: its token is checked ([`Arm::serve`]); the table of its type finds the door (`types/`, one file a
+//! A request's way: its token is checked ([`Arm::serve`]); the table of its type finds the door (`types/`, one folder a
 //! type, each a table and its handlers); [`authorise`] asks for the action the row names at the scope the row's path
 //! spells, and only then does the handler run, with the proof in its [`call::Call`]. So whoever may not read a
 //! resource learns nothing about it, not even whether it exists.
@@ -8,6 +8,7 @@
 mod answer;
 mod authorise;
 mod call;
+mod cloud;
 mod doors;
 mod failure;
 mod place;
@@ -81,8 +82,8 @@ impl Arm {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
         let query = Query::parse(head.uri.query()).map_err(|_| Failure::bad_uri())?;
-        if types::cloud::is_metadata(&head.method, &path) {
-            return Ok(types::cloud::endpoints(&query, &context.address));
+        if cloud::is_metadata(&head.method, &path) {
+            return Ok(cloud::endpoints(&query, &context.address));
         }
         let caller = self.caller(&head.headers, &path, context).await?;
         check_query(&query)?;

@@ -1,4 +1,4 @@
-//! One file a type: its rows and what is behind them.
+//! One folder a type: its rows and what is behind them.
 
 /// A path below a subscription.
 macro_rules! s {
@@ -16,8 +16,6 @@ macro_rules! g {
 
 pub(crate) mod accounts;
 pub(crate) mod activity;
-pub(crate) mod cloud;
-pub(crate) mod containers;
 pub(crate) mod denies;
 pub(crate) mod deployments;
 pub(crate) mod groups;

@@ -3,7 +3,8 @@
 use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::{ResourceError, account_keys, input};
+use super::keys;
+use crate::{ResourceError, input};
 
 /// Said by the product, ignored when sent back.
 const READ_ONLY: &[&str] = &[
@@ -107,7 +108,7 @@ pub(crate) fn properties(
         ("allowSharedKeyAccess", json!(shared_key)),
         ("provisioningState", json!("Succeeded")),
         ("creationTime", json!(created.iso7())),
-        ("keyCreationTime", Value::Object(account_keys::times(old, created))),
+        ("keyCreationTime", Value::Object(keys::times(old, created))),
         ("primaryLocation", json!(location)),
         ("statusOfPrimary", json!("available")),
         ("privateEndpointConnections", json!([])),

@@ -1,5 +1,7 @@
 //! Tags on groups, resources and subscriptions.
 
+mod names;
+
 use cs_ids::{ResourceId, Scope};
 use cs_rbac::{Allowed, Operation};
 use cs_store::AuditRecord;
@@ -8,6 +10,8 @@ use crate::{
     ACCOUNTS, Manager, ResourceError,
     write::{Companions, Shape},
 };
+
+pub use names::{TagName, TagValue};
 
 /// Longest tag name.
 pub(crate) const NAME_MAX_CHARS: usize = 512;

@@ -1,13 +1,18 @@
 //! Storage accounts: the resource. What is inside is another part's.
 
+mod keys;
+mod rules;
+
 use cs_ids::{AccountName, ResourceId};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{HostKind, Resource, StoreError};
 
 use crate::{
-    Input, Manager, NameVerdict, Patch, ResourceError, When, account_rules, input, tags,
+    Input, Manager, NameVerdict, Patch, ResourceError, When, input, tags,
     write::{Companions, Shape, location_of},
 };
+
+pub use keys::AccountKey;
 
 /// The type of storage accounts.
 pub const ACCOUNTS: &str = "Microsoft.Storage/storageAccounts";
@@ -47,8 +52,8 @@ impl Manager {
             let old = known.and_then(|k| k.properties.as_object());
             let created = known.map_or(now, |k| k.created);
             Ok(Shape {
-                properties: account_rules::properties(old, new.properties.clone(), created, &location)?,
-                extra: account_rules::extra(known.and_then(|k| k.extra.as_object()), new.extra.clone())?,
+                properties: rules::properties(old, new.properties.clone(), created, &location)?,
+                extra: rules::extra(known.and_then(|k| k.extra.as_object()), new.extra.clone())?,
                 tags: new_tags.clone(),
                 location,
             })
@@ -81,8 +86,8 @@ impl Manager {
             let mut shape = Shape::of(known);
             let given = input::merged(&shape.properties, &patch.properties);
             shape.properties =
-                account_rules::properties(Some(&shape.properties), given, known.created, &shape.location)?;
-            shape.extra = account_rules::extra(Some(&shape.extra), patch.extra.clone())?;
+                rules::properties(Some(&shape.properties), given, known.created, &shape.location)?;
+            shape.extra = rules::extra(Some(&shape.extra), patch.extra.clone())?;
             shape.tags = patch.tags.clone().unwrap_or(shape.tags);
             Ok(shape)
         });

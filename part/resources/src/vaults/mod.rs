@@ -1,14 +1,19 @@
 //! Vaults: the resource. What is inside is another part's.
 
+mod policies;
+mod rules;
+
 use cs_ids::{ResourceId, SubscriptionId, VaultName};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, HostKind, Resource};
 use serde_json::{Value, json};
 
 use crate::{
-    Input, Manager, Patch, PolicyChange, ResourceError, When, input, policies, tags, vault_rules,
+    Input, Manager, Patch, ResourceError, When, input, tags,
     write::{Companions, Shape, location_of},
 };
+
+pub use policies::PolicyChange;
 
 /// The type of vaults.
 pub const VAULTS: &str = "Microsoft.KeyVault/vaults";
@@ -65,7 +70,7 @@ impl Manager {
                 location: location_of(id, known, wanted.as_deref())?,
                 tags: new_tags.clone(),
                 extra: input::extra(new.extra.clone()),
-                properties: vault_rules::properties(old, new.properties.clone(), tenant, &options)?,
+                properties: rules::properties(old, new.properties.clone(), tenant, &options)?,
             })
         });
         match written.await {
@@ -93,8 +98,7 @@ impl Manager {
         }
         self.change_vault(op, allowed, id, |shape| {
             let given = input::merged(&shape.properties, &patch.properties);
-            shape.properties =
-                vault_rules::properties(Some(&shape.properties), given, op.caller.tenant, &options)?;
+            shape.properties = rules::properties(Some(&shape.properties), given, op.caller.tenant, &options)?;
             if let Some(new) = &patch.tags {
                 shape.tags.clone_from(new);
             }

@@ -97,7 +97,7 @@ async fn list(call: &Call) -> Answer {
     // The one too many is where the next page begins.
     let next = (found.len() > size as usize).then(|| found.pop()).flatten();
     let rows: Vec<Value> = found.iter().map(|row| shown(&resource, row)).collect();
-    let next_link = next.map(|row| super::resources::next_page(call, &row.name));
+    let next_link = next.map(|row| crate::types::resources::next_page(call, &row.name));
     Ok(json(StatusCode::OK, &List { value: rows, next_link, count: None }))
 }
 

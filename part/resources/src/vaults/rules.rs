@@ -3,7 +3,8 @@
 use cs_ids::TenantId;
 use serde_json::{Map, Value, json};
 
-use crate::{ResourceError, VaultOptions, input, policies};
+use super::policies;
+use crate::{ResourceError, VaultOptions, input};
 
 /// Said by the product, ignored when sent back; `createMode` is a command and not kept.
 const READ_ONLY: &[&str] =

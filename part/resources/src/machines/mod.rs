@@ -5,6 +5,8 @@
 //! nobody's password. The key is fixed: a second connect under the same name with another key is refused, because
 //! whoever may onboard machines must not be able to take over one that is connected. Delete the machine first.
 
+mod attached;
+
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId};
 use cs_jose::Jwk;
 use cs_rbac::{Allowed, Operation};
@@ -13,9 +15,11 @@ use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Attachments, Input, Manager, Patch, ResourceError, input, tags,
+    Input, Manager, Patch, ResourceError, input, tags,
     write::{Companions, Shape, location_of},
 };
+
+pub use attached::Attachments;
 
 /// The type of machines.
 pub const MACHINES: &str = "Microsoft.HybridCompute/machines";

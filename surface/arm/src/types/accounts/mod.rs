@@ -1,5 +1,7 @@
 //! Storage accounts (arm.md 4.9).
 
+pub(crate) mod containers;
+
 use cs_resources::ACCOUNTS;
 use cs_serve::{Door, Response, json};
 use cs_wire_arm::{AccountKeyReply, AccountKeys, KeyQuestion, NameQuestion};
