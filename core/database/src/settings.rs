@@ -2,7 +2,8 @@
 //!
 //! ```json
 //! {"backend": {"host": "db1.lan", "port": 5432, "serverName": "db1.lan", "certificateAuthority": "-----BEGIN …"},
-//!  "sessions": {"endAtTokenExpiry": false, "endOnRevocation": true, "idleSeconds": 0, "replication": false}}
+//!  "sessions": {"endAtTokenExpiry": false, "endOnRevocation": true, "idleSeconds": 0, "replication": false},
+//!  "clientCertificates": {"lifeSeconds": 3600}}
 //! ```
 //!
 //! Without `backend` the server stands on a local socket, which only the operator of the gateway can say (its
@@ -33,6 +34,9 @@ pub struct ServerSettings {
     pub idle_seconds: u32,
     /// Let clients ask for a replication connection.
     pub replication: bool,
+    /// Machines may fetch client certificates for PostgreSQL's own `cert` authentication, which live this long at
+    /// most, in seconds; `None`: they may not, and the gateway is the only way.
+    pub certificate_seconds: Option<i64>,
 }
 
 /// A member that cannot be taken, and why.
@@ -43,6 +47,9 @@ pub struct BadSetting {
     pub why: &'static str,
 }
 
+/// A certificate lives for a minute at least, so that it can be used, and for a day at most: it is not asked for again
+/// when its holder is disabled.
+const CERTIFICATE_SECONDS: std::ops::RangeInclusive<u64> = 60..=86_400;
 /// A bundle of a few certificates; more is a mistake, in bytes.
 const AUTHORITY_MAX_BYTES: usize = 64 * 1024;
 
@@ -59,6 +66,10 @@ impl ServerSettings {
             end_on_revocation: flag(sessions, "endOnRevocation")?.unwrap_or(true),
             idle_seconds: u32::try_from(idle).unwrap_or(u32::MAX),
             replication: flag(sessions, "replication")?.unwrap_or(false),
+            certificate_seconds: object(properties, "clientCertificates")?
+                .map(certificate_life)
+                .transpose()?
+                .flatten(),
         })
     }
 }
@@ -84,6 +95,14 @@ fn backend(members: &Map<String, Value>) -> Result<Backend, BadSetting> {
         server_name: name.to_owned(),
         certificate_authority: authority.to_owned(),
     })
+}
+
+fn certificate_life(members: &Map<String, Value>) -> Result<Option<i64>, BadSetting> {
+    match number(members, "lifeSeconds", *CERTIFICATE_SECONDS.end())? {
+        None | Some(0) => Ok(None),
+        Some(life) if CERTIFICATE_SECONDS.contains(&life) => Ok(i64::try_from(life).ok()),
+        Some(_) => Err(bad("lifeSeconds", "must be 60 to 86400, or 0 for no certificates")),
+    }
 }
 
 /// A name or address, and nothing that a resolver or a path could read another way.
@@ -157,6 +176,9 @@ mod tests {
         let settings = read(&json!({})).unwrap();
         assert_eq!(settings.backend, None);
         assert!(settings.end_on_revocation && !settings.end_at_token_expiry && !settings.replication);
+        assert_eq!(settings.certificate_seconds, None);
+        let life = |n: u32| read(&json!({"clientCertificates": {"lifeSeconds": n}})).unwrap();
+        assert_eq!((life(0).certificate_seconds, life(60).certificate_seconds), (None, Some(60)));
         let backend = read(&json!({"backend": {"host": "db1.lan", "certificateAuthority": PEM}})).unwrap();
         let backend = backend.backend.unwrap();
         assert_eq!((backend.port, backend.server_name.as_str()), (5432, "db1.lan"));
@@ -176,6 +198,9 @@ mod tests {
             (json!({"backend": []}), "backend"),
             (json!({"sessions": {"endAtTokenExpiry": "yes"}}), "endAtTokenExpiry"),
             (json!({"sessions": {"idleSeconds": -1}}), "idleSeconds"),
+            (json!({"clientCertificates": {"lifeSeconds": 59}}), "lifeSeconds"),
+            (json!({"clientCertificates": {"lifeSeconds": 86_401}}), "lifeSeconds"),
+            (json!({"clientCertificates": true}), "clientCertificates"),
         ] {
             assert_eq!(read(&wrong).unwrap_err().member, member, "{wrong}");
         }

@@ -99,7 +99,7 @@ pub enum ResourceError {
 }
 
 impl ResourceError {
-    pub(crate) fn invalid(what: &'static str, why: impl Into<String>) -> Self {
+    pub fn invalid(what: &'static str, why: impl Into<String>) -> Self {
         Self::Invalid { what, why: why.into() }
     }
 }

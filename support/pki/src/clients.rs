@@ -11,7 +11,7 @@ use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     hkdf,
 };
-use cs_time::Timestamp;
+use cs_time::{Chance, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
@@ -23,7 +23,7 @@ use crate::PkiError;
 
 /// The authority lives this long, in days; a new one means to tell the server's PostgreSQL.
 const AUTHORITY_DAYS: i64 = 3650;
-/// A client certificate lives this long, in seconds. Servers look at it once, when a session begins.
+/// A client certificate of the gateway's lives this long, in seconds. Servers look at it once, when a session begins.
 pub const CLIENT_SECONDS: i64 = 600;
 /// And begins this much earlier: the clocks of servers differ.
 const BACKDATE_SECONDS: i64 = 300;
@@ -64,7 +64,7 @@ impl ClientAuthority {
         Ok(Self { issuer })
     }
 
-    /// A certificate for a key of somebody's that says nothing but the role.
+    /// A certificate for a key of somebody's that says nothing but the role, and lives for `seconds`.
     ///
     /// # Errors
     /// [`PkiError::Make`].
@@ -73,8 +73,8 @@ impl ClientAuthority {
         role: &str,
         key: &impl rcgen::PublicKeyData,
         serial: &[u8; 16],
-        now: Timestamp,
-    ) -> Result<CertificateDer<'static>, PkiError> {
+        (now, seconds): (Timestamp, i64),
+    ) -> Result<rcgen::Certificate, PkiError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         // PostgreSQL compares the common name with the role byte by byte, so it must be UTF-8 as it stands.
@@ -85,9 +85,17 @@ impl ClientAuthority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) =
-            (at(now.plus_seconds(-BACKDATE_SECONDS)), at(now.plus_seconds(CLIENT_SECONDS)));
-        Ok(params.signed_by(key, &self.issuer).map_err(PkiError::Make)?.into())
+            (at(now.plus_seconds(-BACKDATE_SECONDS)), at(now.plus_seconds(seconds)));
+        params.signed_by(key, &self.issuer).map_err(PkiError::Make)
     }
+}
+
+/// A certificate's number: positive, and in its shortest form (RFC 5280 4.1.2.2).
+pub fn serial_number(chance: &dyn Chance) -> [u8; 16] {
+    let mut serial = [0; 16];
+    chance.fill(&mut serial);
+    serial[0] = serial[0] & 0x7f | 0x40;
+    serial
 }
 
 /// The gateway's own key: one for the process, never kept.
@@ -117,8 +125,8 @@ impl ClientKey {
         serial: &[u8; 16],
         now: Timestamp,
     ) -> Result<Arc<CertifiedKey>, PkiError> {
-        let certificate = authority.sign(role, &self.key, serial, now)?;
-        Ok(Arc::new(CertifiedKey::new(vec![certificate], Arc::clone(&self.signing))))
+        let certificate = authority.sign(role, &self.key, serial, (now, CLIENT_SECONDS))?;
+        Ok(Arc::new(CertifiedKey::new(vec![certificate.into()], Arc::clone(&self.signing))))
     }
 }
 

@@ -8,9 +8,11 @@ mod authority;
 mod clients;
 mod java;
 mod leaves;
+mod requests;
 mod signed;
 
 pub use authority::{CertificateAuthority, PkiError};
-pub use clients::{CLIENT_SECONDS, ClientAuthority, ClientKey};
+pub use clients::{CLIENT_SECONDS, ClientAuthority, ClientKey, serial_number};
 pub use java::java_trust_store;
 pub use leaves::{Leaves, database_server_config, server_config};
+pub use requests::{BadRequest, ClientRequest};

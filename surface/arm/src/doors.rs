@@ -56,6 +56,7 @@ const ALL: &[&[Door<Op>]] = &[
     types::vaults::DOORS,
     types::accounts::DOORS,
     types::servers::DOORS,
+    types::servers::certificates::DOORS,
     types::accounts::containers::DOORS,
     types::roles::DOORS,
     types::denies::DOORS,

@@ -173,6 +173,11 @@ impl Failure {
         Self { allow: Some(methods.join(", ")), ..refused }
     }
 
+    pub fn no_certificates() -> Self {
+        let message = "The server gives no client certificates. Its property 'clientCertificates.lifeSeconds' says how long they live.";
+        Self::new(StatusCode::CONFLICT, "ClientCertificatesDisabled", message)
+    }
+
     pub fn busy() -> Self {
         let message = "The request could not be decided just now. Please try again.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", message)

@@ -22,10 +22,12 @@ use cs_access::Access;
 use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
 use cs_blob::Blobs;
+use cs_databases::Databases;
 use cs_ids::{CorrelationId, SubscriptionId};
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
 use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
+use cs_time::Chance;
 use cs_wire_arm::headers;
 use http::{HeaderMap, Method};
 
@@ -41,6 +43,9 @@ pub struct Parts {
     pub manager: Arc<Manager>,
     /// For containers of accounts.
     pub blobs: Arc<Blobs>,
+    /// For client certificates of database servers.
+    pub databases: Arc<Databases>,
+    pub chance: Arc<dyn Chance>,
     pub access: Arc<Access>,
     pub audit: Arc<Audit>,
     pub tokens: Arc<dyn TokenCheck>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cs_database::{Backend, RoleName};
 use cs_databases::Server;
-use cs_pki::{CLIENT_SECONDS, ClientAuthority, ClientKey, PkiError};
+use cs_pki::{CLIENT_SECONDS, ClientAuthority, ClientKey, PkiError, serial_number};
 use cs_time::{Chance, Timestamp};
 use quick_cache::sync::Cache;
 use rustls::{
@@ -72,11 +72,7 @@ impl Certificates {
             return Ok(dial);
         }
         let authority = ClientAuthority::open(server.key.expose(), &server.client_authority)?;
-        let mut serial = [0; 16];
-        chance.fill(&mut serial);
-        // A positive integer in its shortest form (RFC 5280 4.1.2.2).
-        serial[0] = serial[0] & 0x7f | 0x40;
-        let certified = self.key.certified(&authority, role.as_str(), &serial, now)?;
+        let certified = self.key.certified(&authority, role.as_str(), &serial_number(chance), now)?;
         let roots = Arc::new(roots(&backend.certificate_authority)?);
         let dial = Arc::new(Dial {
             host: backend.host.clone(),

@@ -10,6 +10,7 @@ pub mod headers;
 mod list;
 mod provider;
 mod resource;
+mod server;
 mod subscription;
 mod tags;
 mod vault;
@@ -24,6 +25,7 @@ pub use filter::{BadFilter, Filter};
 pub use list::{Count, List};
 pub use provider::{Provider, ProviderType};
 pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};
+pub use server::{CertificateBackend, CertificateQuestion, CertificateReply};
 pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
 pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
 pub use vault::{

@@ -147,6 +147,8 @@ impl Site {
             management: Arc::new(Arm::new(Parts {
                 manager: Arc::clone(&self.manager),
                 blobs: Arc::clone(&self.blobs),
+                databases: self.databases(),
+                chance: Arc::clone(&self.chance),
                 access: Arc::clone(&self.access),
                 audit: Arc::clone(&self.audit),
                 tokens: tokens(),

@@ -68,10 +68,8 @@ pub fn serve(
         return Ok(());
     }
     allow_many_files();
-    let store = &site.store;
-    let keys = Arc::clone(&site.wrapping);
     let parts = GatewayParts {
-        databases: Arc::new(Databases::new(Arc::clone(store) as _, Arc::clone(store) as _, keys)),
+        databases: site.databases(),
         tokens: Arc::clone(&site.authority) as _,
         access: Arc::clone(&site.access),
         audit: site.audit(),
@@ -83,6 +81,13 @@ pub fn serve(
         limits: Limits::default(),
     };
     cs_pg_gateway::serve(parts, listeners, shutdown).attempt("starting the database gateway")
+}
+
+impl Site {
+    pub(super) fn databases(&self) -> Arc<Databases> {
+        let (store, keys) = (&self.store, Arc::clone(&self.wrapping));
+        Arc::new(Databases::new(Arc::clone(store) as _, Arc::clone(store) as _, keys))
+    }
 }
 
 /// A session holds two sockets, and a shell's usual limit of 1,024 files would end at 500 of them.

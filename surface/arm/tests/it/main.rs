@@ -12,6 +12,7 @@ mod identities;
 mod lab;
 mod roles;
 mod rules;
+mod server_certificates;
 mod servers;
 mod shapes;
 mod world;

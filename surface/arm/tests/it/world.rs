@@ -9,8 +9,10 @@ use cs_audit::Audit;
 use cs_authority::{Audiences, TokenCheck, TokenRefusal};
 use cs_blob::{BlobParts, Blobs};
 use cs_bytes::LocalBytes;
-use cs_ids::{CorrelationId, ObjectId, Scope, TenantId};
+use cs_databases::Databases;
+use cs_ids::{CorrelationId, ObjectId, Scope, ServerName, TenantId};
 use cs_names::{Address, SiteNames, Surface as Place};
+use cs_pki::ClientAuthority;
 use cs_rbac::Caller;
 use cs_resources::{DataKeys, Ground, Manager};
 use cs_serve::{Context, Peer, Surface, full, read_body};
@@ -19,7 +21,7 @@ use cs_store::{
     LinkKind, Principal, PrincipalKind, Resources, StoreError, Subscription,
 };
 use cs_store_sql::SqlStore;
-use cs_time::{Chance, Clock, FakeClock, SeededChance};
+use cs_time::{Chance, Clock, FakeClock, SeededChance, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -103,7 +105,27 @@ impl DataKeys for Keys {
         assert_eq!(wrapped, b"wrapped");
         Ok(format!("{account} {} {}", which.0, which.1))
     }
+
+    fn client_authority(
+        &self,
+        _: TenantId,
+        wrapped: &[u8],
+        server: &ServerName,
+        now: Timestamp,
+    ) -> Option<String> {
+        assert_eq!(wrapped, b"wrapped");
+        Some(ClientAuthority::make(&SERVER_SEED, server.as_str(), now).unwrap())
+    }
 }
+
+impl cs_databases::DataKeys for Keys {
+    fn open(&self, _: TenantId, wrapped: &[u8]) -> Option<cs_seal::Key> {
+        (wrapped == b"wrapped").then(|| cs_seal::Key::from_bytes(SERVER_SEED))
+    }
+}
+
+/// What client authorities of servers come of.
+const SERVER_SEED: [u8; 32] = [7; 32];
 
 pub fn tenant(n: u128) -> TenantId {
     TenantId::new(Uuid::from_u128(n))
@@ -150,6 +172,12 @@ impl World {
         let surface = Arm::new(Parts {
             manager: Arc::new(manager),
             blobs: Arc::new(blobs),
+            databases: Arc::new(Databases::new(
+                Arc::clone(&store) as _,
+                Arc::clone(&store) as _,
+                Arc::new(Keys),
+            )),
+            chance: Arc::new(SeededChance::new(5)),
             access: Arc::clone(&access),
             audit: Arc::clone(&audit),
             tokens: Arc::new(Tokens),

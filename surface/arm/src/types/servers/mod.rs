@@ -1,5 +1,7 @@
 //! Database servers and their administrators: who may log in through the gateway as which role.
 
+pub(crate) mod certificates;
+
 use cs_resources::SERVERS;
 use cs_serve::{Door, json};
 use cs_wire_arm::List;
