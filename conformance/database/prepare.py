@@ -24,7 +24,8 @@ def main():
     with open(f"{folder}/ca.crt", encoding="ascii") as file:
         authority = file.read()
     backend = {"host": "127.0.0.1", "port": port, "serverName": "localhost", "certificateAuthority": authority}
-    servers = {"dbcert": {"backend": backend, "sessions": {"replication": True}}, "dbpeer": {}}
+    servers = {"dbcert": {"backend": backend, "sessions": {"replication": True}, "clientCertificates": {"lifeSeconds": 3600}},
+               "dbpeer": {}}
     for name, properties in servers.items():
         path = f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}"
         made = site.arm("PUT", path, VERSION, {"location": site.ready["location"], "properties": properties})
@@ -44,6 +45,9 @@ def main():
         "OPERATOR_TOKEN": site.token("https://ossrdbms-aad.database.windows.net/.default"),
         "MACHINE_RULE": f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/dbcert/administrators/"
                         + site.ready["machine"]["principal_id"],
+        "SERVER": f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/dbcert",
+        "SITE": site.ready["resource_manager"], "OPERATOR": site.operator["client_id"],
+        "OPERATOR_SECRET": site.operator["client_secret_file"],
         "MACHINE": site.ready["machine"]["principal_id"],
         "MANAGEMENT": site.ready["resource_manager"].rstrip("/"),
         "MANAGEMENT_TOKEN": site.token("https://management.azure.com/.default"),

@@ -2,11 +2,12 @@
 # The database gateway before a real PostgreSQL, by unmodified clients in `countersign run`: step 18 of the lab with psql,
 # drivers of five languages, pgbench, COPY, cancelling, replication, and what must not work.
 # Needs: PG_FOLDER and PG_PORT (a PostgreSQL that trusts the gateway), CONFORMANCE_CLIENTS, PG_GO and PG_JAVA (compiled
-# clients), COUNTERSIGN (the program).
+# clients), COUNTERSIGN and CSAGENT (the programs), PG_CERTIFICATES (a folder for what direct.sh logs in with).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+agent=''
+trap '[ -z "$agent" ] || kill "$agent" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -36,6 +37,24 @@ super -d postgres <"$here/roles.sql"
 super -d postgres -c "SELECT pg_reload_conf()" >/dev/null
 # The certificates' authority counts once the server has read it.
 until [ "$(super -d postgres -Atc "SELECT pg_conf_load_time() > now() - interval '1 hour'")" = t ]; do :; done
+
+step "18, without the gateway: an agent that fetches client certificates and keeps them fresh"
+"$CSAGENT" connect --data "$work/agent" --site "$SITE" --ca-file "$CA" -g countersign -n db-client \
+    -i "$OPERATOR" --service-principal-secret-file "$OPERATOR_SECRET" 2>/dev/null
+certificate() { "$CSAGENT" database certificate "$@" --data "$work/agent" --server "$SERVER"; }
+refused "no rule, no certificate" "does not have authorization" certificate lab-machine --directory "$work/kept"
+CLIENT=$("$CSAGENT" show --data "$work/agent" -j resourceId | jq -r .resourceId)
+CLIENT=$(curl -s -f --cacert "$CA" -H "Authorization: Bearer $MANAGEMENT_TOKEN" "$MANAGEMENT$CLIENT?api-version=2024-07-31-preview" | jq -r .identity.principalId)
+curl -s -f -o /dev/null --cacert "$CA" -X PUT -H "Authorization: Bearer $MANAGEMENT_TOKEN" -H 'Content-Type: application/json' \
+    -d '{"properties":{"principalName":"lab-machine","principalType":"ServicePrincipal"}}' "$MANAGEMENT$SERVER/administrators/$CLIENT?api-version=2024-08-01"
+refused "nor another's role" "does not have authorization" certificate "Data Team" --directory "$work/kept"
+certificate lab-machine --directory "$PG_CERTIFICATES/lab-machine" | jq -r .notAfter
+certificate lab-machine --directory "$work/kept" --life-seconds 60 --keep >/dev/null
+"$CSAGENT" run --data "$work/agent" --himds-port 0 &
+agent=$!
+serial() { openssl x509 -noout -serial -in "$work/kept/client.crt" 2>/dev/null || true; }
+first=$(serial)
+expect "the key is its owner's alone" "$(stat -c %a "$work/kept/client.key" "$work/kept/client.crt" | tr '\n' ' ')" "600 600 "
 
 step "18: psql with the machine's token as its password, as people type it"
 token_for() {
@@ -118,4 +137,10 @@ export PGHOST="dbpeer.$SUFFIX"
 NODE_PATH="$CONFORMANCE_CLIENTS/pgnode/node_modules" node "$here/drivers.cjs"
 "$PG_GO"
 java -cp "$PG_JAVA/classes:$PG_JAVA/lib/*" Main
+
+step "the agent has renewed its certificate, and stops when told to"
+tries=0
+until now=$(serial) && [ -n "$now" ] && [ "$now" != "$first" ]; do tries=$((tries + 1)); [ "$tries" -lt 400 ] || fail "it was not renewed"; sleep 0.1; done
+"$CSAGENT" database forget lab-machine --data "$work/agent" --server "$SERVER"
+[ ! -e "$work/kept" ] || fail "its files are still there"
 printf '\ndatabase: all as it should be\n'

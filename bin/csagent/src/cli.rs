@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::database::DatabaseArgs;
+
 #[derive(Parser)]
 #[command(
     name = "csagent",
@@ -42,6 +44,11 @@ pub enum Verb {
     /// Show or change this machine's settings
     #[command(before_help = "Example:\n  csagent config set proxy.url http://proxy.example.com:3128")]
     Config(ConfigArgs),
+    /// Client certificates for database servers
+    #[command(
+        before_help = "Example:\n  csagent database certificate lab-machine --server lab --owner app --keep"
+    )]
+    Database(DatabaseArgs),
     /// Put logs and settings, without secrets, into one archive
     #[command(before_help = "Example:\n  csagent logs -o logs.zip")]
     Logs(LogsArgs),

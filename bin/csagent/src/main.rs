@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod connect;
 mod credential;
+mod database;
 mod disconnect;
 mod facts;
 mod failure;
@@ -53,6 +54,7 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Show(args) => show::show(&args),
         Verb::Check(args) => runtime()?.block_on(check::check(&args)),
         Verb::Config(args) => config::config(&args),
+        Verb::Database(args) => runtime()?.block_on(database::database(args)),
         Verb::Logs(args) => logs::logs(&args),
         Verb::Version => {
             show::version();

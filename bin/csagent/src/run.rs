@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     cli::RunArgs,
+    database,
     facts::Live,
     failure::{Attempt, Failure},
     ports,
@@ -84,6 +85,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let work = [
         tokio::spawn(refresh(Arc::clone(&live), Arc::clone(&parts))),
         tokio::spawn(sweep(Arc::clone(&parts))),
+        tokio::spawn(database::keep_fresh(place.clone())),
     ];
     announce(args.ready_file.as_deref(), &addresses, &challenges)?;
     tokio::select! {

@@ -1,0 +1,249 @@
+//! The files of one certificate, as libpq takes them: `client.crt`, `client.key`, `root.crt`, and a service file that
+//! names them.
+//!
+//! The daemon may run as root and the files belong to somebody else, so nobody but root and us may be able to put
+//! something in the folder's place while we write (A21): neither it nor what it lies in may be others' to change.
+//! Each file is replaced whole. The key stays the same while the certificate changes, so that whoever reads both in
+//! between reads a pair.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{ErrorKind, Write},
+    net::IpAddr,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{User, geteuid};
+use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, PKCS_ECDSA_P256_SHA256};
+
+use super::{Backend, Given, Wanted};
+use crate::failure::{Attempt, Failure, Kind};
+
+pub(super) const CERTIFICATE: &str = "client.crt";
+pub(super) const KEY: &str = "client.key";
+pub(super) const ROOT: &str = "root.crt";
+pub(super) const SERVICE: &str = "service.conf";
+
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// User and group, where they are not our own.
+    owner: Option<(u32, u32)>,
+}
+
+/// A request for a certificate of this key that says the role, and nothing else.
+pub(super) fn request(key: &KeyPair, role: &str) -> Result<String, Failure> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, DnValue::Utf8String(role.to_owned()));
+    let request = params.serialize_request(key).attempt("making the certificate request")?;
+    request.pem().attempt("making the certificate request")
+}
+
+impl Folder {
+    /// Makes the folder where it is missing.
+    pub fn open(path: &Path, owner: Option<&str>) -> Result<Self, Failure> {
+        let owner = owner.map(ids_of).transpose()?;
+        fs::create_dir_all(path).map_err(|error| not_writable(path, &error))?;
+        let path = path.canonicalize().attempt(format_args!("opening {}", path.display()))?;
+        if let Some(other) = path.ancestors().find(|place| !is_safe(place)) {
+            let what = format!("{} is another user's to change", other.display());
+            return Err(
+                Failure::failed(what).hint("the files' folder and all above it must be root's or our own")
+            );
+        }
+        Ok(Self { path, owner })
+    }
+
+    /// The private key of this folder, made now where there is none that can be used.
+    pub fn key(&self) -> Result<KeyPair, Failure> {
+        let known = fs::read_to_string(self.path.join(KEY)).ok().and_then(|pem| KeyPair::from_pem(&pem).ok());
+        if let Some(key) = known {
+            return Ok(key);
+        }
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).attempt("making a private key")?;
+        // A certificate of another key would be no pair with it.
+        self.remove_certificate();
+        self.write(KEY, &key.serialize_pem())?;
+        Ok(key)
+    }
+
+    pub fn put(&self, given: &Given, wanted: &Wanted) -> Result<(), Failure> {
+        if let Some(backend) = &given.backend {
+            self.write(ROOT, &backend.authority)?;
+            self.write(SERVICE, &service(&self.path, backend, wanted))?;
+        }
+        self.write(CERTIFICATE, &given.certificate)
+    }
+
+    pub fn remove_certificate(&self) {
+        drop(fs::remove_file(self.path.join(CERTIFICATE)));
+    }
+
+    /// All of it, and the folder where nothing else is in it.
+    pub fn remove(&self) {
+        for name in [CERTIFICATE, KEY, ROOT, SERVICE] {
+            drop(fs::remove_file(self.path.join(name)));
+        }
+        drop(fs::remove_dir(&self.path));
+    }
+
+    /// A temporary name, the owner's alone before anything is in it, synced, renamed.
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!(".{name}.{}", std::process::id()));
+        let attempt = || -> std::io::Result<()> {
+            // One of a process that had our number and was killed.
+            drop(fs::remove_file(&temporary));
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            if let Some((user, group)) = self.owner {
+                fchown(&file, Some(user), Some(group))?;
+            }
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        attempt().map_err(|error| {
+            drop(fs::remove_file(&temporary));
+            not_writable(&path, &error)
+        })
+    }
+}
+
+/// Whether nobody but root and us can put something else into its place, or into it. The sticky bit keeps what lies
+/// in a folder for all (`/tmp`) its owner's.
+fn is_safe(place: &Path) -> bool {
+    let Ok(found) = fs::symlink_metadata(place) else { return false };
+    let ours = found.uid() == 0 || found.uid() == geteuid().as_raw();
+    let (writable, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
+    found.is_dir() && ours && (!writable || sticky)
+}
+
+fn ids_of(user: &str) -> Result<(u32, u32), Failure> {
+    let found = User::from_name(user).attempt(format_args!("looking for the user {user}"))?;
+    let found =
+        found.ok_or_else(|| Failure::new(Kind::Usage, format!("--owner: there is no user {user}")))?;
+    Ok((found.uid.as_raw(), found.gid.as_raw()))
+}
+
+/// A section of `pg_service.conf`. What stands behind `=` is taken as it is to the end of the line.
+fn service(folder: &Path, backend: &Backend, wanted: &Wanted) -> String {
+    let file = |name: &str| folder.join(name).display().to_string();
+    // The certificate is for `serverName`, which need not be a name that leads there.
+    let address = match backend.host.parse::<IpAddr>() {
+        Ok(address) => format!("host={}\nhostaddr={address}\nsslmode=verify-full\n", backend.server_name),
+        Err(_) if backend.host == backend.server_name => {
+            format!("host={}\nsslmode=verify-full\n", backend.host)
+        }
+        Err(_) => format!("host={}\nsslmode=verify-ca\n", backend.host),
+    };
+    format!(
+        "[{}]\n{address}port={}\nuser={}\nsslcert={}\nsslkey={}\nsslrootcert={}\n",
+        super::name_of(&wanted.server),
+        backend.port,
+        wanted.role,
+        file(CERTIFICATE),
+        file(KEY),
+        file(ROOT),
+    )
+}
+
+fn not_writable(path: &Path, error: &std::io::Error) -> Failure {
+    let failure = Failure::failed(format!("writing {}: {error}", path.display()));
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            failure.hint("run it as root, or name a folder of your own with --directory")
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(directory: &Path) -> Wanted {
+        let server = "/subscriptions/s/resourceGroups/g/providers/x/y/lab".to_owned();
+        Wanted {
+            server,
+            role: "r".into(),
+            directory: directory.into(),
+            owner: None,
+            identity: None,
+            life_seconds: None,
+        }
+    }
+
+    fn given(certificate: &str) -> Given {
+        let backend = Backend {
+            host: "10.0.0.7".into(),
+            port: 5432,
+            server_name: "db1.lan".into(),
+            authority: "ROOT".into(),
+        };
+        Given {
+            certificate: certificate.into(),
+            life_seconds: 60,
+            not_after: String::new(),
+            backend: Some(backend),
+        }
+    }
+
+    #[test]
+    fn a21_keys_are_their_owners_alone_and_stay_while_certificates_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let folder = Folder::open(&path, None).unwrap();
+        let key = folder.key().unwrap().serialize_pem();
+        for certificate in ["one", "two"] {
+            folder.put(&given(certificate), &wanted(&path)).unwrap();
+            assert_eq!(fs::read_to_string(path.join(CERTIFICATE)).unwrap(), certificate);
+        }
+        for name in [CERTIFICATE, KEY, ROOT, SERVICE] {
+            assert_eq!(fs::metadata(path.join(name)).unwrap().mode() & 0o777, 0o600, "{name}");
+        }
+        assert_eq!(folder.key().unwrap().serialize_pem(), key);
+        let service = fs::read_to_string(path.join(SERVICE)).unwrap();
+        assert!(
+            service.starts_with("[lab]\nhost=db1.lan\nhostaddr=10.0.0.7\nsslmode=verify-full\n"),
+            "{service}"
+        );
+        // A damaged key is replaced, and the certificate of the old one goes.
+        fs::write(path.join(KEY), "x").unwrap();
+        assert_ne!(folder.key().unwrap().serialize_pem(), key);
+        assert!(!path.join(CERTIFICATE).exists());
+        folder.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a21_a_folder_that_others_may_change_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        for path in [open.clone(), open.join("below")] {
+            assert!(
+                Folder::open(&path, None).unwrap_err().message.contains("another user's"),
+                "{}",
+                path.display()
+            );
+        }
+        // A link leads where it leads.
+        std::os::unix::fs::symlink(&open, dir.path().join("link")).unwrap();
+        assert!(Folder::open(&dir.path().join("link"), None).is_err());
+        fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
+        assert!(Folder::open(&open, None).is_ok());
+        assert_eq!(Folder::open(&open, Some("no such user")).unwrap_err().kind, Kind::Usage);
+    }
+
+    #[test]
+    fn a_request_says_the_role_and_nothing_else() {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let pem = request(&key, "\"; DROP ROLE ü; --").unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
+    }
+}
