@@ -131,6 +131,28 @@ refused "nor cuts a name" "1 to 63 bytes" "$COUNTERSIGN" database principal crea
 expect "it is gone, and nothing else" "$(super -d postgres -Atc "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'O%' OR rolname = 'direct'")" direct
 refused "and logs in no more" "password authentication failed" psql -X -h "dbcert.$SUFFIX" -U "$ODD" -c 'SELECT 1'
 
+step "Azure's functions, as deployment scripts call them"
+as_admin() { PGPASSWORD=$OPERATOR_TOKEN psql -X -At -v ON_ERROR_STOP=1 -h "dbcert.$SUFFIX" -U "Data Team" -d postgres -c "$1"; }
+sync() { "$COUNTERSIGN" database principal sync --server dbcert "$@"; }
+expect "made" "$(as_admin "SELECT * FROM pgaadauth_create_principal_with_oid('scripted', '$MACHINE', 'service', false, false)")" 'Created role for "scripted"'
+refused "once" 'role "scripted" already exists' as_admin "SELECT pg_catalog.pgaadauth_create_principal_with_oid('scripted', '$MACHINE', 'service', false, false)"
+TENANT=$(jq -r .tenant_id "$COUNTERSIGN_READY_FILE")
+expect "listed" "$(as_admin "SELECT rolname, principalType, objectId, tenantId, isMfa, isAdmin FROM pg_catalog.pgaadauth_list_principals(false)")" "scripted|service|$MACHINE|$TENANT|0|0"
+expect "no admin" "$(as_admin "SELECT count(*) FROM pgaadauth_list_principals(true)")" 0
+refused "not before the site knows" "password authentication failed" psql -X -h "dbcert.$SUFFIX" -U scripted -c 'SELECT 1'
+sync
+expect "then it logs in" "$(psql -X -At -h "dbcert.$SUFFIX" -U scripted -c 'SELECT current_user')" scripted
+refused "it calls none of them" "permission denied for function" psql -X -h "dbcert.$SUFFIX" -U scripted -d postgres -c "SELECT * FROM pgaadauth_list_principals(false)"
+refused "no second factor is pretended" "isMfa must be false" as_admin "SELECT pgaadauth_create_principal('x', false, true)"
+refused "a role of others is not handed over" "not one of the gateway" as_admin "SELECT pgaadauth_update_principal_with_oid('direct', '$MACHINE', 'service', false, false)"
+# By its name alone: the directory knows whose it is.
+expect "by name" "$(as_admin "SELECT pgaadauth_create_principal('db-client', false, false)")" 'Created role for "db-client"'
+sync
+expect "it is found" "$(as_admin "SELECT principaltype, objectid FROM pgaadauth_list_principals(false) WHERE rolname = 'db-client'")" "service|$CLIENT"
+as_admin 'SELECT countersign.drop_principal($$scripted$$)' >/dev/null
+sync
+refused "dropped" "password authentication failed" psql -X -h "dbcert.$SUFFIX" -U scripted -c 'SELECT 1'
+
 step "drivers"
 export PGHOST="dbpeer.$SUFFIX"
 "$CONFORMANCE_CLIENTS/pgpython/bin/python" "$here/drivers.py"

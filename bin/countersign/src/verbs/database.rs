@@ -5,6 +5,7 @@
 
 mod operator;
 mod session;
+mod sync;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -60,6 +61,9 @@ enum PrincipalVerb {
     /// List who may log in as which role
     #[command(before_help = "Example:\n  countersign database principal list --server lab --output json")]
     List(ListArgs),
+    /// Make the site's rules follow what pgaadauth_… functions wrote down on the server
+    #[command(before_help = "Example:\n  countersign database principal sync --server lab --watch")]
+    Sync(SyncArgs),
     /// Take a role away from its principals, end their sessions, and drop it
     #[command(before_help = "Example:\n  countersign database principal drop lab-machine --server lab")]
     Drop(DropArgs),
@@ -102,6 +106,15 @@ struct ListArgs {
 }
 
 #[derive(Args)]
+struct SyncArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// Go on, once a second, until told to stop
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Args)]
 struct DropArgs {
     /// The role's name
     role: String,
@@ -121,6 +134,10 @@ pub async fn database(args: DatabaseArgs) -> Result<ExitCode, Failure> {
         DatabaseVerb::Setup(args) => setup(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::Create(args) } => create(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::List(args) } => list(args).await,
+        DatabaseVerb::Principal { verb: PrincipalVerb::Sync(args) } => {
+            let operator = operator(&args.site).await?;
+            sync::sync(&operator, args.watch).await
+        }
         DatabaseVerb::Principal { verb: PrincipalVerb::Drop(args) } => take(args).await,
     }
 }
@@ -132,7 +149,9 @@ async fn setup(args: SetupArgs) -> Result<ExitCode, Failure> {
         let role = role(admin)?;
         let operator = operator(&args.site).await?;
         operator.put_rule(&operator.object_id(), &role, "ServicePrincipal").await?;
-        println!("\nSELECT countersign.create_principal({}, true);", literal(&role));
+        let tenant = literal(&operator.ready.tenant_id);
+        println!("\nUPDATE countersign.site SET tenant = {tenant};");
+        println!("SELECT countersign.create_principal({}, true);", literal(role.as_str()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -222,8 +241,8 @@ fn role(text: &str) -> Result<RoleName, Failure> {
 }
 
 /// A string of SQL, as `standard_conforming_strings` reads it: only the quote has a meaning in it.
-fn literal(role: &RoleName) -> String {
-    format!("'{}'", role.as_str().replace('\'', "''"))
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]
@@ -233,7 +252,7 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_quotes() {
         let odd = RoleName::parse("x'); DROP ROLE y; --\\").unwrap();
-        assert_eq!(literal(&odd), "'x''); DROP ROLE y; --\\'");
+        assert_eq!(literal(odd.as_str()), "'x''); DROP ROLE y; --\\'");
         assert!(SETUP.contains("SET standard_conforming_strings = on"));
     }
 

@@ -75,7 +75,7 @@ impl TokenCheck for Tokens {
         assert!(audiences.contain("https://management.core.windows.net/"));
         assert!(audiences.contain("https://management.s.example:8443"));
         match token {
-            "expired" => Err(TokenRefusal::Expired(cs_time::Timestamp::from_seconds(1))),
+            "expired" => Err(TokenRefusal::Expired(Timestamp::from_seconds(1))),
             "vault" => Err(TokenRefusal::Audience { found: "https://vault.azure.net".into() }),
             "forged" => Err(TokenRefusal::Signature),
             "stranger" => Ok(Caller::invented(tenant(2), object("stranger"))),
@@ -338,7 +338,7 @@ impl World {
 fn audit_of(tenant: TenantId) -> AuditRecord {
     AuditRecord {
         tenant,
-        time: cs_time::Timestamp::default(),
+        time: Timestamp::default(),
         correlation: CorrelationId::new(Uuid::nil()),
         caller: None,
         client: None,

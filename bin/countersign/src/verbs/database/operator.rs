@@ -15,6 +15,7 @@ use crate::{
 
 const VERSION: &str = "2024-08-01";
 const MANAGEMENT: &str = "https://management.azure.com/.default";
+const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub const DATABASES: &str = "https://ossrdbms-aad.database.windows.net/.default";
 
 pub struct Operator {
@@ -95,6 +96,27 @@ impl Operator {
 
     pub async fn delete_rule(&self, object: &str) -> Result<(), Failure> {
         self.arm(Method::DELETE, &format!("{}/administrators/{object}", self.server), None).await.map(drop)
+    }
+
+    /// What the directory knows under a name: object id and type, of every principal that is called so.
+    pub async fn named(&self, name: &str) -> Result<Vec<(String, &'static str)>, Failure> {
+        let token = self.token(GRAPH).await?;
+        let mut found = Vec::new();
+        for (list, field, kind) in [
+            ("users", "userPrincipalName", "user"),
+            ("groups", "displayName", "group"),
+            ("servicePrincipals", "displayName", "service"),
+        ] {
+            let filter = encoded(&format!("{field} eq '{}'", name.replace('\'', "''")));
+            let url = format!("{}v1.0/{list}?$filter={filter}&$select=id", self.ready.graph);
+            let answer = self.client.send(Call::new(Method::GET, url).bearer(&token, "$TOKEN")).await?;
+            if !(200..300).contains(&answer.status) {
+                return Err(Failure::failed(format!("asking the directory for '{name}': {}", answer.told())));
+            }
+            let rows = answer.json()["value"].as_array().cloned().unwrap_or_default();
+            found.extend(rows.iter().filter_map(|row| Some((row["id"].as_str()?.to_owned(), kind))));
+        }
+        Ok(found)
     }
 
     async fn arm(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {

@@ -19,6 +19,9 @@ use crate::failure::{Attempt, Failure, Kind};
 const DATABASE: &str = "postgres";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
+/// The values of a row, as text.
+pub type Row = Vec<Option<String>>;
+
 pub struct Session {
     stream: TlsStream<TcpStream>,
     buffer: BytesMut,
@@ -54,19 +57,22 @@ impl Session {
 
     /// The first value of a statement's first row.
     pub async fn ask(&mut self, sql: &str, parameters: &[&str]) -> Result<Option<String>, Failure> {
-        self.send(&statement(sql, parameters)).await?;
-        let row = self.until_ready().await?;
-        Ok(row.and_then(|row| row.into_iter().next().flatten()))
+        let rows = self.rows(sql, parameters).await?;
+        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next().flatten()))
     }
 
-    async fn until_ready(&mut self) -> Result<Option<Vec<Option<String>>>, Failure> {
-        let (mut first, mut refused) = (None, None);
+    /// All rows of a statement.
+    pub async fn rows(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Row>, Failure> {
+        self.send(&statement(sql, parameters)).await?;
+        self.until_ready().await
+    }
+
+    async fn until_ready(&mut self) -> Result<Vec<Row>, Failure> {
+        let (mut rows, mut refused) = (Vec::new(), None);
         loop {
             let (kind, body) = self.next().await?;
             match kind {
-                b'D' if first.is_none() => {
-                    first = Some(read_row(body).attempt("reading the server's answer")?)
-                }
+                b'D' => rows.push(read_row(body).attempt("reading the server's answer")?),
                 b'E' => {
                     let error = ErrorFields::of(body);
                     let refusal = refusal(&error);
@@ -76,7 +82,7 @@ impl Session {
                     }
                     refused = Some(refusal);
                 }
-                b'Z' => return refused.map_or(Ok(first), Err),
+                b'Z' => return refused.map_or(Ok(rows), Err),
                 _ => {}
             }
         }

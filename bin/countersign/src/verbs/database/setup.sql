@@ -56,5 +56,114 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION countersign.create_principal(text, boolean), countersign.drop_principal(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION countersign.create_principal(text, boolean), countersign.drop_principal(text) TO entra_admin;
+-- What Azure's functions of these names do, for scripts that call them. They make the role and write down whose it is;
+-- `countersign database principal sync` (or `sync --watch`) makes the site's rules follow.
+CREATE TABLE IF NOT EXISTS countersign.site (one boolean PRIMARY KEY DEFAULT true CHECK (one), tenant text);
+INSERT INTO countersign.site VALUES (true, NULL) ON CONFLICT DO NOTHING;
+-- By the role's oid: a role that is dropped and made anew under its name is another one.
+CREATE TABLE IF NOT EXISTS countersign.principals (
+  role_oid oid PRIMARY KEY, role_name name NOT NULL, object_id uuid, kind text,
+  is_admin boolean NOT NULL DEFAULT false, CHECK (kind IN ('user', 'group', 'service')));
+REVOKE ALL ON countersign.site, countersign.principals FROM PUBLIC;
+
+-- Writes down whose a role of the gateway's is; an object id that is not known yet is found by the role's name.
+CREATE OR REPLACE FUNCTION countersign.bind(role_name text, object_id text, kind text, is_admin boolean, is_mfa boolean)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF is_mfa THEN
+    RAISE EXCEPTION 'multi-factor authentication is not enforced here: isMfa must be false' USING ERRCODE = 'feature_not_supported';
+  END IF;
+  IF kind NOT IN ('user', 'group', 'service') THEN
+    RAISE EXCEPTION 'objectType must be user, group or service' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO countersign.principals
+    SELECT r.oid, r.rolname, bind.object_id::uuid, bind.kind, bind.is_admin FROM pg_catalog.pg_roles r WHERE r.rolname = bind.role_name
+    ON CONFLICT (role_oid) DO UPDATE
+      SET role_name = excluded.role_name, object_id = excluded.object_id, kind = excluded.kind, is_admin = excluded.is_admin;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_catalog.pgaadauth_create_principal_with_oid(
+  rolename text, objectid text, objecttype text, isadmin boolean, ismfa boolean) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  told text;
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = rolename) THEN
+    RAISE EXCEPTION 'role "%" already exists', rolename USING ERRCODE = 'duplicate_object';
+  END IF;
+  told := countersign.create_principal(rolename, isadmin);
+  PERFORM countersign.bind(rolename, objectid, objecttype, isadmin, ismfa);
+  RETURN told;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_catalog.pgaadauth_create_principal(rolename text, isadmin boolean, ismfa boolean) RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT pg_catalog.pgaadauth_create_principal_with_oid(rolename, NULL, NULL, isadmin, ismfa)
+$$;
+
+-- Gives a role that is there to a principal. One that does not belong to the gateway yet only a superuser hands over.
+CREATE OR REPLACE FUNCTION pg_catalog.pgaadauth_update_principal_with_oid(
+  rolename text, objectid text, objecttype text, isadmin boolean, ismfa boolean) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  known pg_catalog.pg_roles%ROWTYPE;
+  by_superuser boolean := (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user);
+BEGIN
+  SELECT * INTO known FROM pg_catalog.pg_roles WHERE rolname = rolename;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'role "%" does not exist', rolename USING ERRCODE = 'undefined_object';
+  END IF;
+  IF known.rolsuper OR NOT (by_superuser OR pg_catalog.pg_has_role(known.oid, 'entra', 'MEMBER')) THEN
+    RAISE EXCEPTION 'the role "%" is not one of the gateway''s', rolename USING ERRCODE = 'insufficient_privilege',
+      HINT = 'A superuser may call this for a role that is no superuser.';
+  END IF;
+  EXECUTE pg_catalog.format('GRANT entra TO %I', rolename);
+  EXECUTE pg_catalog.format('ALTER ROLE %I LOGIN PASSWORD NULL', rolename);
+  IF isadmin THEN
+    EXECUTE pg_catalog.format('GRANT entra_admin TO %I', rolename);
+  ELSE
+    EXECUTE pg_catalog.format('REVOKE entra_admin FROM %I', rolename);
+  END IF;
+  PERFORM countersign.bind(rolename, objectid, objecttype, isadmin, ismfa);
+  RETURN pg_catalog.format('Updated role for "%s"', rolename);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_catalog.pgaadauth_list_principals(isadminvalue boolean)
+RETURNS TABLE (rolname name, principaltype text, objectid text, tenantid text, ismfa integer, isadmin integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT r.rolname, p.kind, p.object_id::text, (SELECT s.tenant FROM countersign.site s), 0, p.is_admin::int
+    FROM countersign.principals p JOIN pg_catalog.pg_roles r ON r.oid = p.role_oid
+   WHERE p.is_admin OR NOT isadminvalue ORDER BY r.rolname
+$$;
+
+-- For `principal sync`: every role that was written down, also one that is gone, and what the directory told of it.
+CREATE OR REPLACE FUNCTION countersign.principals_to_sync()
+RETURNS TABLE (role_oid oid, role_name name, object_id text, kind text, dropped boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT p.role_oid, coalesce(r.rolname, p.role_name), p.object_id::text, p.kind, r.oid IS NULL
+    FROM countersign.principals p LEFT JOIN pg_catalog.pg_roles r ON r.oid = p.role_oid ORDER BY r.oid IS NOT NULL
+$$;
+CREATE OR REPLACE FUNCTION countersign.found_principal(role_oid oid, object_id text, kind text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE countersign.principals p SET object_id = $2::uuid, kind = $3 WHERE p.role_oid = $1 AND p.object_id IS NULL
+$$;
+CREATE OR REPLACE FUNCTION countersign.forgot_principal(role_oid oid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM countersign.principals p
+   WHERE p.role_oid = $1 AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = p.role_oid)
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA countersign FROM PUBLIC;
+REVOKE ALL ON FUNCTION pg_catalog.pgaadauth_create_principal(text, boolean, boolean),
+  pg_catalog.pgaadauth_create_principal_with_oid(text, text, text, boolean, boolean),
+  pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean),
+  pg_catalog.pgaadauth_list_principals(boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION countersign.create_principal(text, boolean), countersign.drop_principal(text),
+  countersign.principals_to_sync(), countersign.found_principal(oid, text, text), countersign.forgot_principal(oid),
+  pg_catalog.pgaadauth_create_principal(text, boolean, boolean),
+  pg_catalog.pgaadauth_create_principal_with_oid(text, text, text, boolean, boolean),
+  pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean),
+  pg_catalog.pgaadauth_list_principals(boolean) TO entra_admin;
