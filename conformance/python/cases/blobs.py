@@ -95,6 +95,29 @@ def metadata_and_content_type_are_kept():
 
 
 @case
+def a_lease_keeps_others_out():
+    blob = BOX.get_blob_client("held")
+    blob.upload_blob(b"one")
+    lease = blob.acquire_lease(15)
+    error = refused(HttpResponseError, 412, lambda: blob.upload_blob(b"two", overwrite=True))
+    assert error.error_code == "LeaseIdMissing", error.error_code
+    error = refused(HttpResponseError, 409, lambda: blob.acquire_lease(15))
+    assert error.error_code == "LeaseAlreadyPresent", error.error_code
+    blob.upload_blob(b"two", overwrite=True, lease=lease)
+    lease.renew()
+    lease.change(str(uuid.uuid4()))
+    state = blob.get_blob_properties(lease=lease).lease
+    assert (state.status, state.state, state.duration) == ("locked", "leased", "fixed"), state
+    assert [b.lease.state for b in BOX.list_blobs("held")] == ["leased"]
+    assert lease.break_lease(0) == 0
+    blob.upload_blob(b"three", overwrite=True)
+    assert blob.get_blob_properties().lease.state == "available"
+    held = BOX.acquire_lease(-1)
+    refused(HttpResponseError, 412, BOX.delete_container)
+    held.release()
+
+
+@case
 def without_a_role_the_account_stays_closed():
     closed = BlobServiceClient(SITE["closed_account"], MACHINE)
     error = refused(HttpResponseError, 403, lambda: closed.create_container("mine"))

@@ -18,6 +18,8 @@ pub struct NewBlock {
     pub container: String,
     pub name: String,
     pub id: String,
+    /// The lease the caller holds.
+    pub lease: Option<String>,
 }
 
 /// One entry of a block list.
@@ -62,12 +64,12 @@ impl Blobs {
         let object = Some(key.clone());
         let block = BlockRow { id: new.id, key, length: kept.length, crc };
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
-        let now = self.parts.clock.now();
-        match self.parts.blobs.put_block(allowed, place, new.container, new.name, block, now, audit).await {
+        let lease = self.key(new.lease.as_ref());
+        match self.parts.blobs.put_block(allowed, place, new.container, new.name, block, lease, audit).await {
             Ok(()) => Ok(kept.checks),
             Err(StoreError::Missing(_)) => Err(self.without(object, BlobError::NoSuchContainer).await),
             Err(StoreError::Conflict(_)) => Err(self.without(object, BlobError::TooManyUncommitted).await),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.without(object, error.into()).await),
         }
     }
 
@@ -104,6 +106,7 @@ impl Blobs {
             metadata: new.metadata.clone(),
             inline: segments.is_empty().then(Vec::new),
             segments,
+            lease: None,
         };
         self.commit(op, allowed, account, &new, row).await
     }

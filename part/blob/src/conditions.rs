@@ -1,6 +1,6 @@
 //! Conditional requests (blob.md 5, Conditions).
 
-use cs_store::{BlobExpect, BlobRow};
+use cs_store::{BlobExpect, BlobRow, LeaseKey};
 use cs_time::Timestamp;
 
 use crate::BlobError;
@@ -12,6 +12,8 @@ pub struct Conditions {
     pub if_none_match: Option<String>,
     pub if_modified_since: Option<Timestamp>,
     pub if_unmodified_since: Option<Timestamp>,
+    /// The id of the lease the caller holds, folded.
+    pub lease: Option<String>,
 }
 
 /// How a read goes on.
@@ -23,8 +25,12 @@ pub enum Verdict {
 }
 
 impl Conditions {
-    fn any(&self) -> bool {
-        *self != Self::default()
+    /// Whether anything is demanded of the state that is there.
+    pub(crate) fn any(&self) -> bool {
+        self.if_match.is_some()
+            || self.if_none_match.is_some()
+            || self.if_modified_since.is_some()
+            || self.if_unmodified_since.is_some()
     }
 
     /// Whether a read of this blob goes on.
@@ -40,6 +46,15 @@ impl Conditions {
             return Verdict::NotModified;
         }
         Verdict::Go
+    }
+
+    /// Whether the lease a read shows is that of the blob; it need not show one.
+    ///
+    /// # Errors
+    /// [`BlobError::Leased`].
+    pub fn shown_lease_fits(&self, blob: &BlobRow, at: Timestamp) -> Result<(), BlobError> {
+        let key = LeaseKey { id: self.lease.clone(), at };
+        key.fits(blob.lease.as_ref()).map_err(BlobError::Leased)
     }
 
     /// Whether a write over what is there goes on, and what it must then still find.

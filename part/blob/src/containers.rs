@@ -16,13 +16,37 @@ impl Blobs {
         name: &str,
         metadata: Vec<(String, String)>,
     ) -> Result<ContainerRow, BlobError> {
-        let row = ContainerRow { name: name.to_owned(), etag: self.etag(), modified: self.now(), metadata };
+        let row = ContainerRow {
+            name: name.to_owned(),
+            etag: self.etag(),
+            modified: self.now(),
+            metadata,
+            lease: None,
+        };
         let audit = AuditRecord::done(op, allowed);
         match self.parts.blobs.create_container(allowed, account.place.clone(), row.clone(), audit).await {
             Ok(()) => Ok(row),
             Err(StoreError::Exists(_)) => Err(BlobError::ContainerExists),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A container for a request that may show a lease.
+    ///
+    /// # Errors
+    /// [`BlobError::NoSuchContainer`], [`BlobError::ConditionNotMet`], [`BlobError::Leased`].
+    pub async fn readable(
+        &self,
+        account: &Account,
+        name: &str,
+        conditions: &Conditions,
+    ) -> Result<ContainerRow, BlobError> {
+        let row = self.container(account, name).await?;
+        if conditions.on_read(&row.etag, row.modified) != Verdict::Go {
+            return Err(BlobError::ConditionNotMet);
+        }
+        self.key(conditions.lease.as_ref()).fits(row.lease.as_ref()).map_err(BlobError::Leased)?;
+        Ok(row)
     }
 
     /// # Errors
@@ -43,8 +67,10 @@ impl Blobs {
         account: &Account,
         name: &str,
         metadata: Vec<(String, String)>,
+        conditions: &Conditions,
     ) -> Result<ContainerRow, BlobError> {
-        let row = ContainerRow { name: name.to_owned(), etag: self.etag(), modified: self.now(), metadata };
+        let there = self.readable(account, name, conditions).await?;
+        let row = ContainerRow { etag: self.etag(), modified: self.now(), metadata, ..there };
         let audit = AuditRecord::done(op, allowed);
         match self
             .parts
@@ -58,7 +84,7 @@ impl Blobs {
     }
 
     /// # Errors
-    /// [`BlobError::NoSuchContainer`], [`BlobError::ConditionNotMet`].
+    /// [`BlobError::NoSuchContainer`], [`BlobError::ConditionNotMet`], [`BlobError::Leased`].
     pub async fn remove_container(
         &self,
         op: &Operation,
@@ -67,17 +93,13 @@ impl Blobs {
         name: &str,
         conditions: &Conditions,
     ) -> Result<(), BlobError> {
+        let lease = self.key(conditions.lease.as_ref());
         let there = self.container(account, name).await?;
         if conditions.on_read(&there.etag, there.modified) != Verdict::Go {
             return Err(BlobError::ConditionNotMet);
         }
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
-        match self
-            .parts
-            .blobs
-            .remove_container(allowed, place, name.to_owned(), self.parts.clock.now(), audit)
-            .await?
-        {
+        match self.parts.blobs.remove_container(allowed, place, name.to_owned(), lease, audit).await? {
             true => Ok(()),
             false => Err(BlobError::NoSuchContainer),
         }

@@ -1,7 +1,9 @@
 //! What goes wrong with blobs, in the product's words; the surface has the wire's codes.
 
 use cs_bytes::BytesError;
-use cs_store::StoreError;
+use cs_store::{LeaseRefusal, StoreError};
+
+use crate::LeaseFault;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -40,8 +42,22 @@ pub enum BlobError {
     BrokenOff,
     #[error(transparent)]
     Bytes(#[from] BytesError),
+    /// Somebody's lease keeps the request out, or the caller's is not the one.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Leased(LeaseRefusal),
+    #[error(transparent)]
+    Lease(#[from] LeaseFault),
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for BlobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Leased(refusal) => Self::Leased(refusal),
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl BlobError {

@@ -10,6 +10,7 @@ mod checks;
 mod conditions;
 mod containers;
 mod error;
+mod leases;
 mod list;
 mod read;
 mod sweep;
@@ -32,8 +33,11 @@ pub use blocks::{BlockUse, CommittedBlock, NewBlock};
 pub use checks::Checks;
 pub use conditions::{Conditions, Verdict};
 pub use cs_bytes::BytesError;
-pub use cs_store::{BlobNote, BlobProperties, BlobRow, ContainerRow};
+pub use cs_store::{
+    BlobNote, BlobProperties, BlobRow, ContainerRow, Lease, LeaseKey, LeaseRefusal, LeaseState,
+};
 pub use error::BlobError;
+pub use leases::{LeaseAction, LeaseAnswer, LeaseFault};
 pub use list::{Listed, Listing};
 pub use read::Content;
 pub use write::{Incoming, NewBlob};
@@ -84,6 +88,11 @@ impl Blobs {
         let mut bytes = [0; 8];
         self.parts.chance.fill(&mut bytes);
         format!("0x8{:015X}", u64::from_be_bytes(bytes) >> 4)
+    }
+
+    /// What a request shows of a lease now.
+    pub(crate) fn key(&self, lease: Option<&String>) -> LeaseKey {
+        LeaseKey { id: lease.cloned(), at: self.parts.clock.now() }
     }
 
     /// Times of blobs have whole seconds.

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, BlobExpect, BlobNote, BlobProperties, BlobRow, Segment, StoreError};
+use cs_store::{AuditRecord, BlobExpect, BlobNote, BlobProperties, BlobRow, Expected, Segment, StoreError};
 use futures_util::{Stream, StreamExt};
 
 use crate::{Account, BlobError, Blobs, Checks, Conditions, INLINE_MAX_BYTES, checks::Running};
@@ -13,7 +13,7 @@ pub const BLOB_MAX_BYTES: u64 = 5000 << 20;
 /// more than everything else about a large upload.
 const HASHED_MAX_BYTES: u64 = 4 << 20;
 /// A writer that loses against others tries again at most this often.
-const ATTEMPTS: u32 = 16;
+pub(crate) const ATTEMPTS: u32 = 16;
 
 /// Content as it arrives.
 pub struct Incoming<S> {
@@ -62,7 +62,9 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     {
         self.container(account, &new.container).await?;
-        self.expectation(allowed, account, &new).await?;
+        // Large content is not taken in for nothing.
+        let large = incoming.length.is_none_or(|length| length > INLINE_MAX_BYTES as u64);
+        self.expectation(allowed, account, &new, large).await?;
         let kept = self.keep(incoming, BLOB_MAX_BYTES, INLINE_MAX_BYTES).await?;
         let now = self.now();
         let mut properties = new.properties.clone();
@@ -78,6 +80,7 @@ impl Blobs {
             metadata: new.metadata.clone(),
             inline: kept.inline,
             segments: kept.segments,
+            lease: None,
         };
         let object = row.segments.first().map(|s| s.key.clone());
         match self.commit(op, allowed, account, &new, row).await {
@@ -106,11 +109,12 @@ impl Blobs {
         row: BlobRow,
     ) -> Result<BlobRow, BlobError> {
         for _ in 0..ATTEMPTS {
-            let expect = match self.expectation(allowed, account, new).await? {
+            let expect = match self.expectation(allowed, account, new, false).await? {
                 BlobExpect::Any if new.only_new => BlobExpect::Absent,
                 BlobExpect::Etag(_) if new.only_new => return Err(BlobError::OnlyNew),
                 expect => expect,
             };
+            let expect = Expected { blob: expect, lease: self.key(new.conditions.lease.as_ref()) };
             let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
             match self.parts.blobs.put_blob(allowed, place, row.clone(), expect, audit).await {
                 Ok(()) => return Ok(row),
@@ -123,17 +127,22 @@ impl Blobs {
         Err(BlobError::ConditionNotMet)
     }
 
+    /// What a write must find. The store looks again when it writes; `early`: look at the lease before content comes.
     async fn expectation(
         &self,
         allowed: &Allowed,
         account: &Account,
         new: &NewBlob,
+        early: bool,
     ) -> Result<BlobExpect, BlobError> {
-        if new.conditions == Conditions::default() {
+        if !early && !new.conditions.any() {
             return Ok(BlobExpect::Any);
         }
         let there = self.find(allowed, account, &new.container, &new.name).await?;
-        new.conditions.on_write(there.as_ref())
+        let expect = new.conditions.on_write(there.as_ref())?;
+        let lease = there.as_ref().and_then(|blob| blob.lease.as_ref());
+        self.key(new.conditions.lease.as_ref()).opens(lease).map_err(BlobError::Leased)?;
+        Ok(expect)
     }
 
     pub(crate) async fn find(
@@ -231,8 +240,9 @@ impl Blobs {
                 other => other?,
             };
             let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
-            let (container, name, now) = (container.to_owned(), name.to_owned(), self.parts.clock.now());
-            match self.parts.blobs.remove_blob(allowed, place, container, name, expect, now, audit).await {
+            let (container, name) = (container.to_owned(), name.to_owned());
+            let expect = Expected { blob: expect, lease: self.key(conditions.lease.as_ref()) };
+            match self.parts.blobs.remove_blob(allowed, place, container, name, expect, audit).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(BlobError::NoSuchBlob),
                 Err(StoreError::Conflict(_)) => {}
@@ -252,11 +262,12 @@ impl Blobs {
         allowed: &Allowed,
         account: &Account,
         (container, name): (&str, &str),
+        lease: Option<&String>,
         note: BlobNote,
     ) -> Result<(), BlobError> {
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
         let (at, named) = (container.to_owned(), name.to_owned());
-        if self.parts.blobs.note_blob(allowed, place, at, named, note, audit).await? {
+        if self.parts.blobs.note_blob(allowed, place, at, named, note, self.key(lease), audit).await? {
             return Ok(());
         }
         self.container(account, container).await?;
@@ -281,7 +292,8 @@ impl Blobs {
         for _ in 0..ATTEMPTS {
             let mut row = self.find(allowed, account, container, name).await?.ok_or(BlobError::NoSuchBlob)?;
             conditions.on_write(Some(&row))?;
-            let expect = row.etag.clone();
+            let lease = self.key(conditions.lease.as_ref());
+            let expect = Expected { blob: BlobExpect::Etag(row.etag.clone()), lease };
             change(&mut row);
             row.etag = self.etag();
             row.modified = self.now();

@@ -1,115 +1,13 @@
 //! Containers and blobs. Content lies in the row when it is small, else in objects of `cs-bytes`, which the rows name.
 
 use async_trait::async_trait;
-use cs_ids::TenantId;
 use cs_rbac::Allowed;
 use cs_time::Timestamp;
 
-use crate::{AuditLog, AuditRecord, StoreError};
-
-/// Which account: the tenant and the folded resource id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AccountPlace {
-    pub tenant: TenantId,
-    pub account: String,
-}
-
-/// A container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerRow {
-    pub name: String,
-    pub etag: String,
-    pub modified: Timestamp,
-    pub metadata: Vec<(String, String)>,
-}
-
-/// One piece of a blob's content, kept as an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
-    /// Block id as sent; empty for a blob put whole.
-    pub id: String,
-    /// Key of the object.
-    pub key: String,
-    pub length: u64,
-    /// CRC-64/NVME of the object's bytes.
-    pub crc: u64,
-}
-
-/// Standard properties a client sets (blob.md 5, Put Blob).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BlobProperties {
-    pub content_type: Option<String>,
-    pub content_encoding: Option<String>,
-    pub content_language: Option<String>,
-    pub content_disposition: Option<String>,
-    pub cache_control: Option<String>,
-    /// Base64, as stored and answered.
-    pub content_md5: Option<String>,
-    /// As set; absent it follows from the account.
-    pub access_tier: Option<String>,
-    pub tags: Vec<(String, String)>,
-}
-
-/// What is noted beside a blob without changing it; `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BlobNote {
-    pub tier: Option<String>,
-    pub tags: Option<Vec<(String, String)>>,
-}
-
-impl BlobProperties {
-    /// Takes over what is given; what is not stays.
-    pub fn overlay(&mut self, given: Self) {
-        let members = [
-            (&mut self.content_type, given.content_type),
-            (&mut self.content_encoding, given.content_encoding),
-            (&mut self.content_language, given.content_language),
-            (&mut self.content_disposition, given.content_disposition),
-            (&mut self.cache_control, given.cache_control),
-            (&mut self.content_md5, given.content_md5),
-            (&mut self.access_tier, given.access_tier),
-        ];
-        for (member, given) in members {
-            if given.is_some() {
-                *member = given;
-            }
-        }
-    }
-}
-
-/// A committed blob.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlobRow {
-    pub container: String,
-    pub name: String,
-    pub etag: String,
-    pub created: Timestamp,
-    pub modified: Timestamp,
-    pub length: u64,
-    pub properties: BlobProperties,
-    pub metadata: Vec<(String, String)>,
-    /// Small content; then there are no segments.
-    pub inline: Option<Vec<u8>>,
-    pub segments: Vec<Segment>,
-}
-
-/// What a write expects to find.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlobExpect {
-    Any,
-    Absent,
-    Etag(String),
-}
-
-/// An uncommitted block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockRow {
-    pub id: String,
-    pub key: String,
-    pub length: u64,
-    /// CRC-64/NVME of the object's bytes.
-    pub crc: u64,
-}
+use crate::{
+    AccountPlace, AuditLog, AuditRecord, BlobNote, BlobRow, BlockRow, ContainerRow, Expected, LeaseChange,
+    LeaseKey, StoreError,
+};
 
 /// Uncommitted blocks a blob holds at most, as far as it is checked: about one put in 256 looks.
 pub const UNCOMMITTED_MAX: u32 = 100_000;
@@ -162,12 +60,15 @@ pub trait Blobs: AuditLog {
     ) -> Result<bool, StoreError>;
 
     /// Removes a container with its blobs; `false` when it is not there.
+    ///
+    /// # Errors
+    /// `Leased` when somebody else holds it.
     async fn remove_container(
         &self,
         allowed: &Allowed,
         place: AccountPlace,
         name: String,
-        at: Timestamp,
+        lease: LeaseKey,
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
@@ -183,17 +84,20 @@ pub trait Blobs: AuditLog {
     /// Replaces properties and metadata, ETag and time of change; content and uncommitted blocks stay.
     ///
     /// # Errors
-    /// `Conflict` when the blob does not carry the ETag `expect` (any more).
+    /// `Conflict` when the blob is not what was expected (any more), `Leased` when somebody else holds it.
     async fn describe_blob(
         &self,
         allowed: &Allowed,
         place: AccountPlace,
         blob: BlobRow,
-        expect: String,
+        expect: Expected,
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
 
     /// Notes tier or tags; ETag and time of change stay. `false` when the blob is not there.
+    ///
+    /// # Errors
+    /// `Leased` when somebody else holds it: tags need its lease.
     async fn note_blob(
         &self,
         allowed: &Allowed,
@@ -201,6 +105,7 @@ pub trait Blobs: AuditLog {
         container: String,
         name: String,
         note: BlobNote,
+        lease: LeaseKey,
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
@@ -216,28 +121,28 @@ pub trait Blobs: AuditLog {
     /// Writes a blob: what it replaced and blocks it does not use are given up to the sweep.
     ///
     /// # Errors
-    /// `Missing` when the container is gone, `Conflict` when what is there is not what was expected.
+    /// `Missing` when the container is gone, `Conflict` when what is there is not what was expected, `Leased` when
+    /// somebody else holds it.
     async fn put_blob(
         &self,
         allowed: &Allowed,
         place: AccountPlace,
         blob: BlobRow,
-        expect: BlobExpect,
+        expect: Expected,
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
 
     /// `false` when it is not there.
     ///
     /// # Errors
-    /// `Conflict` when what is there is not what was expected.
+    /// `Conflict` when what is there is not what was expected, `Leased` when somebody else holds it.
     async fn remove_blob(
         &self,
         allowed: &Allowed,
         place: AccountPlace,
         container: String,
         name: String,
-        expect: BlobExpect,
-        at: Timestamp,
+        expect: Expected,
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
@@ -256,7 +161,8 @@ pub trait Blobs: AuditLog {
     /// Keeps an uncommitted block; one of the same id is replaced.
     ///
     /// # Errors
-    /// `Missing` when the container is gone, `Conflict` with [`UNCOMMITTED_MAX`] blocks there.
+    /// `Missing` when the container is gone, `Conflict` with [`UNCOMMITTED_MAX`] blocks there, `Leased` when somebody
+    /// else holds the blob.
     async fn put_block(
         &self,
         allowed: &Allowed,
@@ -264,9 +170,23 @@ pub trait Blobs: AuditLog {
         container: String,
         name: String,
         block: BlockRow,
-        at: Timestamp,
+        lease: LeaseKey,
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
+
+    /// Changes the lease of a blob, or of the container where no blob is named. `false` when it is not there.
+    ///
+    /// # Errors
+    /// `Conflict` when the lease is not what it was.
+    async fn change_lease(
+        &self,
+        allowed: &Allowed,
+        place: AccountPlace,
+        container: String,
+        blob: Option<String>,
+        change: LeaseChange,
+        audit: AuditRecord,
+    ) -> Result<bool, StoreError>;
 
     /// Uncommitted blocks of a blob, by their ids, at most `limit`.
     async fn blocks(

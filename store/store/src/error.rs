@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The row the write needs is not there.
     #[error("{0} is not there")]
     Missing(String),
+    /// Somebody holds a lease on the row, or the caller's is not the one.
+    #[error(transparent)]
+    Leased(#[from] crate::LeaseRefusal),
     /// The database cannot be reached or refuses to work; nothing was changed.
     #[error("{attempt}: {cause}")]
     Unavailable { attempt: &'static str, cause: String },

@@ -9,10 +9,12 @@
 
 mod assignments;
 mod audit;
+mod blob_rows;
 mod blobs;
 mod directory;
 mod error;
 mod fresh;
+mod leases;
 mod objects;
 mod resources;
 mod rules;
@@ -21,13 +23,15 @@ mod site;
 
 pub use assignments::{Assignment, AssignmentFilter, Assignments};
 pub use audit::{AuditLog, AuditOutcome, AuditQuery, AuditRecord};
-pub use blobs::{
-    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, Blobs, BlockRow, ContainerRow, Segment,
-    UNCOMMITTED_MAX, after_prefix,
+pub use blob_rows::{
+    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, BlockRow, ContainerRow, Expected,
+    LeaseChange, Segment,
 };
+pub use blobs::{Blobs, UNCOMMITTED_MAX, after_prefix};
 pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
 pub use fresh::{Changes, Fresh};
+pub use leases::{Lease, LeaseKey, LeaseRefusal, LeaseState};
 pub use objects::{
     Application, Details, DirectoryObjects, FederatedCredential, FederatedCredentials, LinkKind, Membership,
     NameIs, PrincipalChange,

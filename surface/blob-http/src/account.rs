@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::{
     Call,
     failure::{Code, Failure},
-    headers,
+    headers, leases,
 };
 
 /// Largest page, and the page where none is asked for (blob.md 5, List).
@@ -48,7 +48,8 @@ pub(crate) fn service_properties() -> Response {
 
 /// No container is open to everybody, and none has stored policies.
 pub(crate) async fn acl(call: &Call<'_>) -> Result<Response, Failure> {
-    let row = call.blobs.container(call.account, &call.container).await?;
+    let conditions = headers::conditions(call.headers)?;
+    let row = call.blobs.readable(call.account, &call.container, &conditions).await?;
     let mut response = xml(cs_wire_blob::NO_SIGNED_IDENTIFIERS.to_owned());
     headers::stamp(response.headers_mut(), &row.etag, row.modified);
     Ok(response)
@@ -115,6 +116,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
         modified: row.modified.rfc1123(),
         name: row.name,
         etag: row.etag,
+        lease: leases::words(row.lease.as_ref(), call.op.started),
         metadata: metadata.then_some(row.metadata),
     });
     let listing = ContainerListing {
@@ -141,14 +143,14 @@ pub(crate) async fn create(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
-    let row = call.blobs.container(call.account, &call.container).await?;
+    let conditions = headers::conditions(call.headers)?;
+    let row = call.blobs.readable(call.account, &call.container, &conditions).await?;
     let mut response = plain(StatusCode::OK);
     let out = response.headers_mut();
     headers::stamp(out, &row.etag, row.modified);
     headers::put_metadata(out, &row.metadata);
+    leases::describe(out, row.lease.as_ref(), call.op.started);
     for (name, value) in [
-        ("x-ms-lease-status", "unlocked"),
-        ("x-ms-lease-state", "available"),
         ("x-ms-has-immutability-policy", "false"),
         ("x-ms-has-legal-hold", "false"),
         ("x-ms-default-encryption-scope", "$account-encryption-key"),
@@ -160,10 +162,10 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
-    let metadata = headers::metadata(call.headers)?;
+    let (metadata, conditions) = (headers::metadata(call.headers)?, headers::conditions(call.headers)?);
     let row = call
         .blobs
-        .set_container_metadata(call.op, &call.allowed, call.account, &call.container, metadata)
+        .set_container_metadata(call.op, &call.allowed, call.account, &call.container, metadata, &conditions)
         .await?;
     let mut response = plain(StatusCode::OK);
     headers::stamp(response.headers_mut(), &row.etag, row.modified);

@@ -94,8 +94,9 @@ pub(crate) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure
 
 /// Conditions of a read, as a failure where they do not hold.
 fn may_read(call: &Call<'_>, blob: &BlobRow) -> Result<(), Failure> {
-    match headers::conditions(call.headers)?.on_read(&blob.etag, blob.modified) {
-        Verdict::Go => Ok(()),
+    let conditions = headers::conditions(call.headers)?;
+    match conditions.on_read(&blob.etag, blob.modified) {
+        Verdict::Go => Ok(conditions.shown_lease_fits(blob, call.op.started)?),
         Verdict::NotModified => Err(Code::NOT_MODIFIED.into()),
         Verdict::Failed => Err(Code::CONDITION_NOT_MET.into()),
     }
@@ -106,7 +107,7 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
     let (mut unmet, mut ranged) = (None, false);
     let opened = call.blobs.open(&call.allowed, call.account, &call.container, &call.blob, |blob| {
         match conditions.on_read(&blob.etag, blob.modified) {
-            Verdict::Go => {}
+            Verdict::Go => conditions.shown_lease_fits(blob, call.op.started)?,
             Verdict::NotModified => unmet = Some(Code::NOT_MODIFIED),
             Verdict::Failed => unmet = Some(Code::CONDITION_NOT_MET),
         }
@@ -139,7 +140,7 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
         _ => stream(chunks.map(|chunk| chunk.map_err(|e| Box::new(e) as BoxError))),
     });
     let out = response.headers_mut();
-    headers::describe(out, &content.blob, ranged);
+    headers::describe(out, &content.blob, ranged, call.op.started);
     if let Some(Checks { md5, crc64 }) = checks {
         match md5 {
             Some(md5) if with_md5 => headers::put(out, "content-md5", &md5),
@@ -159,7 +160,7 @@ pub(crate) async fn head(call: &Call<'_>) -> Result<Response, Failure> {
     let blob = call.blobs.head(&call.allowed, call.account, &call.container, &call.blob).await?;
     may_read(call, &blob)?;
     let mut response = http::Response::new(empty());
-    headers::describe(response.headers_mut(), &blob, false);
+    headers::describe(response.headers_mut(), &blob, false, call.op.started);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(blob.length));
     Ok(response)
 }

@@ -12,7 +12,7 @@ use crate::{
     blobs::{created, incoming, new_blob, put_checks},
     copy,
     failure::{Code, Failure},
-    headers,
+    headers, leases,
 };
 
 /// A list of 50,000 ids of 88 characters with their elements is below this.
@@ -32,7 +32,8 @@ pub(crate) fn new_block(call: &Call<'_>) -> Result<NewBlock, Failure> {
     if !fits(&id) {
         return Err(Code::INVALID_BLOCK_ID.into());
     }
-    Ok(NewBlock { container: call.container.clone(), name: call.blob.clone(), id })
+    let lease = leases::id(call.headers, "x-ms-lease-id")?;
+    Ok(NewBlock { container: call.container.clone(), name: call.blob.clone(), id, lease })
 }
 
 pub(crate) async fn put_block(call: &Call<'_>, body: Body) -> Result<Response, Failure> {

@@ -29,6 +29,8 @@ pub enum Op {
     SetTier,
     GetTags,
     SetTags,
+    LeaseContainer,
+    LeaseBlob,
     /// There, but not built yet: 501.
     NotYet,
 }
@@ -63,6 +65,9 @@ impl Op {
             Self::CreateContainer => (Level::Container, "cw"),
             Self::GetContainer => (Level::Container, "r"),
             Self::SetContainerMetadata => (Level::Container, "w"),
+            // Whoever may delete may also break what keeps them from it.
+            Self::LeaseContainer => (Level::Container, "wd"),
+            Self::LeaseBlob => (Level::Object, "wd"),
             Self::DeleteContainer => (Level::Container, "d"),
             Self::ListBlobs => (Level::Container, "l"),
             Self::GetBlob | Self::HeadBlob | Self::GetMetadata | Self::GetBlockList => (Level::Object, "r"),
@@ -163,6 +168,8 @@ pub(crate) const DOORS: &[Door<Op>] = &[
         Op::SetContainerMetadata,
     ),
     action("DELETE", "/{container}", CONTAINER, CONTAINER_DELETE, Op::DeleteContainer),
+    action("PUT", "/{container}", "restype=container&comp=lease", CONTAINER_WRITE, Op::LeaseContainer),
+    data("PUT", BLOB, "comp=lease", BLOB_WRITE, Op::LeaseBlob),
     data("PUT", BLOB, "comp=block", BLOB_WRITE, Op::PutBlock),
     data("PUT", BLOB, "comp=blocklist", BLOB_WRITE, Op::PutBlockList),
     data("GET", BLOB, "comp=blocklist", BLOB_READ, Op::GetBlockList),

@@ -1,7 +1,7 @@
 //! Error codes of blob storage: one table, and one `match` from the part's errors (blob.md 3 to 6).
 
 use cs_authority::TokenRefusal;
-use cs_blob::{Account, BlobError};
+use cs_blob::{Account, BlobError, LeaseFault, LeaseRefusal};
 use cs_serve::{Context, Response, empty, full};
 use cs_time::Timestamp;
 use http::{HeaderValue, StatusCode, header};
@@ -54,8 +54,18 @@ codes! {
     INVALID_BLOCK_LIST = 400, "InvalidBlockList", "The specified block list is invalid.";
     BLOCK_LIST_TOO_LONG = 400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks.";
     TOO_MANY_UNCOMMITTED = 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.";
+    LEASE_ID_MISSING = 412, "LeaseIdMissing", "There is currently a lease on the resource and no lease ID was specified in the request.";
+    LEASE_LOST = 412, "LeaseLost", "A lease ID was specified, but the lease has expired.";
     LEASE_NOT_PRESENT_BLOB = 412, "LeaseNotPresentWithBlobOperation", "There is currently no lease on the blob.";
     LEASE_NOT_PRESENT_CONTAINER = 412, "LeaseNotPresentWithContainerOperation", "There is currently no lease on the container.";
+    LEASE_MISMATCH_BLOB = 412, "LeaseIdMismatchWithBlobOperation", "The lease ID specified did not match the lease ID for the blob.";
+    LEASE_MISMATCH_CONTAINER = 412, "LeaseIdMismatchWithContainerOperation", "The lease ID specified did not match the lease ID for the container.";
+    LEASE_TAKEN = 409, "LeaseAlreadyPresent", "There is already a lease present.";
+    LEASE_OTHER_ID = 409, "LeaseIdMismatchWithLeaseOperation", "The lease ID specified did not match the lease ID for the resource.";
+    LEASE_NONE = 409, "LeaseNotPresentWithLeaseOperation", "There is currently no lease on the resource.";
+    LEASE_BREAKING_ACQUIRED = 409, "LeaseIsBreakingAndCannotBeAcquired", "The lease ID matched, but the lease is currently in breaking state and cannot be acquired until it is broken.";
+    LEASE_BREAKING_CHANGED = 409, "LeaseIsBreakingAndCannotBeChanged", "The lease ID matched, but the lease is currently in breaking state and cannot be changed.";
+    LEASE_BROKEN_RENEWED = 409, "LeaseIsBrokenAndCannotBeRenewed", "The lease ID matched, but the lease has been broken explicitly and cannot be renewed.";
     CUSTOMER_KEYS = 409, "UnsupportedHeader", "Keys and encryption scopes of the customer are not supported.";
     PUBLIC_ACCESS = 409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.";
     INVALID_XML = 400, "InvalidXmlDocument", "XML specified is not syntactically valid.";
@@ -188,6 +198,32 @@ impl Failure {
     }
 }
 
+/// The same refusal has a code of its own where it is about a container.
+impl Failure {
+    pub(crate) fn of_container(mut self) -> Self {
+        for (of_blob, of_container) in [
+            (Code::LEASE_MISMATCH_BLOB, Code::LEASE_MISMATCH_CONTAINER),
+            (Code::LEASE_NOT_PRESENT_BLOB, Code::LEASE_NOT_PRESENT_CONTAINER),
+        ] {
+            if self.code == of_blob {
+                self.code = of_container;
+            }
+        }
+        self
+    }
+}
+
+fn of_lease(fault: LeaseFault) -> Code {
+    match fault {
+        LeaseFault::Taken => Code::LEASE_TAKEN,
+        LeaseFault::BreakingAcquired => Code::LEASE_BREAKING_ACQUIRED,
+        LeaseFault::BreakingChanged => Code::LEASE_BREAKING_CHANGED,
+        LeaseFault::BrokenRenewed => Code::LEASE_BROKEN_RENEWED,
+        LeaseFault::OtherId => Code::LEASE_OTHER_ID,
+        LeaseFault::None => Code::LEASE_NONE,
+    }
+}
+
 pub(crate) fn of_part(error: BlobError) -> Failure {
     match error {
         BlobError::ContainerExists => Code::CONTAINER_EXISTS.into(),
@@ -214,6 +250,11 @@ pub(crate) fn of_part(error: BlobError) -> Failure {
         BlobError::TooManyBlocks => Code::BLOCK_LIST_TOO_LONG.into(),
         BlobError::TooLarge(_) => Code::BODY_TOO_LARGE.into(),
         BlobError::BrokenOff => Code::INCOMPLETE_BODY.into(),
+        BlobError::Leased(LeaseRefusal::Missing) => Code::LEASE_ID_MISSING.into(),
+        BlobError::Leased(LeaseRefusal::Lost) => Code::LEASE_LOST.into(),
+        BlobError::Leased(LeaseRefusal::Mismatch) => Code::LEASE_MISMATCH_BLOB.into(),
+        BlobError::Leased(LeaseRefusal::NotPresent) => Code::LEASE_NOT_PRESENT_BLOB.into(),
+        BlobError::Lease(fault) => of_lease(fault).into(),
         BlobError::Bytes(_) | BlobError::Store(_) => {
             let mut cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             if let BlobError::Store(store) = &error {

@@ -8,7 +8,10 @@ use cs_serve::{Query, single};
 use cs_time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::failure::{Code, Failure};
+use crate::{
+    failure::{Code, Failure},
+    leases,
+};
 
 /// All metadata of a blob or container together (blob.md 6).
 const METADATA_MAX_BYTES: usize = 8 * 1024;
@@ -126,8 +129,7 @@ pub(crate) fn flag_or(headers: &HeaderMap, name: &'static str, absent: bool) -> 
     if headers.contains_key(name) { flag(headers, name) } else { Ok(absent) }
 }
 
-/// What is not built must not be taken for done: keys of the customer, conditions on tags, leases, earlier
-/// states of a blob.
+/// What is not built must not be taken for done: keys of the customer, conditions on tags, earlier states of a blob.
 pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str) -> Result<(), Failure> {
     if headers.keys().any(|name| name.as_str().starts_with("x-ms-encryption-")) {
         return Err(Code::CUSTOMER_KEYS.into());
@@ -136,10 +138,6 @@ pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str)
     if ["x-ms-if-tags", "x-ms-source-if-tags"].into_iter().any(sent) {
         return Err(Code::NOT_IMPLEMENTED.into());
     }
-    if sent("x-ms-lease-id") {
-        let (on_container, on_blob) = (Code::LEASE_NOT_PRESENT_CONTAINER, Code::LEASE_NOT_PRESENT_BLOB);
-        return Err(if blob.is_empty() { on_container } else { on_blob }.into());
-    }
     // There never was a snapshot or version, so none can be found: least of all the blob itself in its stead.
     if !blob.is_empty() && (query.get("snapshot").is_some() || query.get("versionid").is_some()) {
         return Err(Code::BLOB_NOT_FOUND.into());
@@ -147,10 +145,10 @@ pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str)
     Ok(())
 }
 
-/// `If-*` headers.
+/// `If-*` headers, and the lease that is shown.
 pub(crate) fn conditions(headers: &HeaderMap) -> Result<Conditions, Failure> {
     const NAMES: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
-    conditions_named(headers, NAMES)
+    Ok(Conditions { lease: leases::id(headers, "x-ms-lease-id")?, ..conditions_named(headers, NAMES)? })
 }
 
 /// What a copy demands of its source.
@@ -177,6 +175,7 @@ fn conditions_named(headers: &HeaderMap, names: [&'static str; 4]) -> Result<Con
         if_none_match: etag(names[1])?,
         if_modified_since: date(names[2])?,
         if_unmodified_since: date(names[3])?,
+        lease: None,
     };
     if all.if_match.is_some() && all.if_none_match.is_some() {
         return Err(Code::MULTIPLE_CONDITIONS.into());
@@ -250,7 +249,7 @@ pub(crate) fn put_metadata(headers: &mut HeaderMap, metadata: &[(String, String)
 }
 
 /// What GET and HEAD of a blob say about it; `ranged` moves the MD5 of the whole aside.
-pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool) {
+pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool, now: Timestamp) {
     stamp(headers, &blob.etag, blob.modified);
     let p = &blob.properties;
     put(headers, "content-type", p.content_type.as_deref().unwrap_or("application/octet-stream"));
@@ -267,15 +266,12 @@ pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool) {
         }
     }
     put(headers, "x-ms-creation-time", &blob.created.rfc1123());
-    for (name, value) in [
-        ("accept-ranges", "bytes"),
-        ("x-ms-blob-type", "BlockBlob"),
-        ("x-ms-server-encrypted", "true"),
-        ("x-ms-lease-status", "unlocked"),
-        ("x-ms-lease-state", "available"),
-    ] {
+    for (name, value) in
+        [("accept-ranges", "bytes"), ("x-ms-blob-type", "BlockBlob"), ("x-ms-server-encrypted", "true")]
+    {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    leases::describe(headers, blob.lease.as_ref(), now);
     put(headers, "x-ms-access-tier", p.access_tier.as_deref().unwrap_or("Hot"));
     if p.access_tier.is_none() {
         put(headers, "x-ms-access-tier-inferred", "true");

@@ -15,6 +15,7 @@ mod development;
 mod doors;
 mod failure;
 mod headers;
+mod leases;
 mod list;
 mod notes;
 
@@ -187,7 +188,9 @@ impl BlobHttp {
             blob: blob.clone(),
             source,
         };
-        let mut response = self.carry_out(&call, door.op, body).await?;
+        let done = self.carry_out(&call, door.op, body).await;
+        let mut response =
+            done.map_err(|failure| if blob.is_empty() { failure.of_container() } else { failure })?;
         if let (Proof::Signature(sas), Op::GetBlob | Op::HeadBlob) = (&asker.proof, door.op) {
             for (name, value) in &sas.overrides {
                 headers::put(response.headers_mut(), name, value);
@@ -221,6 +224,7 @@ impl BlobHttp {
             Op::SetTier => notes::set_tier(call).await,
             Op::GetTags => notes::get_tags(call).await,
             Op::SetTags => notes::set_tags(call, body).await,
+            Op::LeaseContainer | Op::LeaseBlob => leases::lease(call).await,
             Op::AbortCopy => Err(Code::NO_PENDING_COPY.into()),
             // Answered before anything is decided: each of its requests is decided on its own.
             Op::Batch => Err(Code::INVALID_BATCH.into()),
@@ -255,13 +259,12 @@ fn nowhere(method: &str) -> Failure {
 
 /// Words of `comp` the documents know; any other is the caller's mistake.
 fn not_yet(query: &Query) -> Failure {
-    const KNOWN: [&str; 15] = [
+    const KNOWN: [&str; 14] = [
         "properties",
         "stats",
         "userdelegationkey",
         "blobs",
         "acl",
-        "lease",
         "undelete",
         "snapshot",
         "appendblock",

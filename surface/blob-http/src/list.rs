@@ -2,12 +2,14 @@
 
 use cs_blob::{BlobRow, Listed, Listing};
 use cs_serve::Response;
+use cs_time::Timestamp;
 use cs_wire_blob::{BlobItem, BlobListing};
 
 use crate::{
     Call,
     account::{marker, page_size, part_of_name, to_marker, wants, xml},
     failure::Failure,
+    leases,
 };
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
@@ -28,17 +30,17 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Response, Failure> {
         marker: call.query.get("marker"),
         max_results,
         delimiter: call.query.get("delimiter"),
-        items: found.into_iter().map(|listed| item(listed, metadata, tags)).collect(),
+        items: found.into_iter().map(|listed| item(listed, metadata, tags, call.op.started)).collect(),
         next_marker: next.map(|name| to_marker(&name)),
     };
     Ok(xml(answer.to_xml()))
 }
 
-fn item(listed: Listed, metadata: bool, tags: bool) -> BlobItem {
+fn item(listed: Listed, metadata: bool, tags: bool, now: Timestamp) -> BlobItem {
     match listed {
         Listed::Prefix(name) => BlobItem::Prefix(name),
         Listed::Blob(blob) => BlobItem::Blob {
-            properties: properties(&blob),
+            properties: properties(&blob, now),
             metadata: metadata.then(|| blob.metadata.clone()),
             tags: if tags { blob.properties.tags.clone() } else { Vec::new() },
             name: blob.name,
@@ -47,7 +49,7 @@ fn item(listed: Listed, metadata: bool, tags: bool) -> BlobItem {
 }
 
 /// In the order of the original; the ETag stands without quotes here.
-fn properties(blob: &BlobRow) -> Vec<(&'static str, String)> {
+fn properties(blob: &BlobRow, now: Timestamp) -> Vec<(&'static str, String)> {
     let p = &blob.properties;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let kind = p.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
@@ -73,10 +75,9 @@ fn properties(blob: &BlobRow) -> Vec<(&'static str, String)> {
     if !p.tags.is_empty() {
         all.push(("TagCount", p.tags.len().to_string()));
     }
-    all.extend([
-        ("LeaseStatus", fixed("unlocked")),
-        ("LeaseState", fixed("available")),
-        ("ServerEncrypted", fixed("true")),
-    ]);
+    let (status, state, duration) = leases::words(blob.lease.as_ref(), now);
+    all.extend([("LeaseStatus", fixed(status)), ("LeaseState", fixed(state))]);
+    all.extend(duration.map(|kind| ("LeaseDuration", fixed(kind))));
+    all.push(("ServerEncrypted", fixed("true")));
     all
 }

@@ -9,7 +9,7 @@ use crate::{
     Call,
     account::{plain, xml},
     failure::{Code, Failure},
-    headers,
+    headers, leases,
 };
 
 const TAGS_BODY_MAX_BYTES: usize = 64 * 1024;
@@ -82,5 +82,6 @@ pub(crate) async fn get_tags(call: &Call<'_>) -> Result<Response, Failure> {
 
 async fn note(call: &Call<'_>, note: BlobNote) -> Result<(), Failure> {
     let place = (call.container.as_str(), call.blob.as_str());
-    Ok(call.blobs.note(call.op, &call.allowed, call.account, place, note).await?)
+    let lease = leases::id(call.headers, "x-ms-lease-id")?;
+    Ok(call.blobs.note(call.op, &call.allowed, call.account, place, lease.as_ref(), note).await?)
 }

@@ -10,6 +10,8 @@ pub struct ContainerItem {
     pub modified: String,
     /// Without quotes.
     pub etag: String,
+    /// Status, state, kind of duration.
+    pub lease: (&'static str, &'static str, Option<&'static str>),
     pub metadata: Option<Vec<(String, String)>>,
 }
 
@@ -96,10 +98,13 @@ impl ContainerListing<'_> {
         echo(&mut xml, "MaxResults", self.max_results.map(|n| n.to_string()).as_deref());
         xml.push_str("<Containers>");
         for item in &self.items {
+            let (status, state, duration) = item.lease;
+            let duration = duration.map(|kind| format!("<LeaseDuration>{kind}</LeaseDuration>"));
+            let duration = duration.unwrap_or_default();
             let _ = write!(
                 xml,
                 "<Container><Name>{}</Name><Properties><Last-Modified>{}</Last-Modified><Etag>\"{}\"</Etag>\
-                 <LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>\
+                 <LeaseStatus>{status}</LeaseStatus><LeaseState>{state}</LeaseState>{duration}\
                  <DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>\
                  <DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>\
                  <HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold></Properties>",

@@ -1,5 +1,6 @@
 //! Containers and blobs.
 
+mod leases;
 mod rows;
 mod write;
 
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_rbac::Allowed;
 use cs_store::{
-    AccountPlace, AuditRecord, BlobExpect, BlobNote, BlobRow, Blobs, BlockRow, ContainerRow, StoreError,
-    after_prefix,
+    AccountPlace, AuditRecord, BlobNote, BlobRow, Blobs, BlockRow, ContainerRow, Expected, LeaseChange,
+    LeaseKey, StoreError, after_prefix,
 };
 use cs_time::Timestamp;
 
@@ -63,7 +64,7 @@ impl Blobs for SqlStore {
         self.read("reading a container", move |mut c| {
             let params = and(at(&place), values![&name]);
             Box::pin(async move {
-                let sql = "SELECT name, etag, modified, metadata FROM containers
+                let sql = "SELECT name, etag, modified, metadata, lease FROM containers
                            WHERE tenant = $1 AND account_key = $2 AND name = $3";
                 c.row(sql, &params).await?.as_ref().map(read_container).transpose()
             })
@@ -83,7 +84,7 @@ impl Blobs for SqlStore {
             let from = from.clone().max(prefix.clone());
             let params = and(at(&place), values![from, after_prefix(&prefix), limit]);
             Box::pin(async move {
-                let sql = "SELECT name, etag, modified, metadata FROM containers
+                let sql = "SELECT name, etag, modified, metadata, lease FROM containers
                            WHERE tenant = $1 AND account_key = $2 AND name >= $3 AND name < $4 ORDER BY name LIMIT $5";
                 c.rows(sql, &params).await?.iter().map(read_container).collect()
             })
@@ -125,14 +126,15 @@ impl Blobs for SqlStore {
         _: &Allowed,
         place: AccountPlace,
         name: String,
-        time: Timestamp,
+        lease: LeaseKey,
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
-        let all = Arc::new((place, name, record));
+        let all = Arc::new((place, name, lease, record));
         self.write_content("removing a container", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let params = and(at(&all.0), values![&all.1]);
+                leases::opens(&mut c, &params, &all.2).await?;
                 let there = c
                     .run("DELETE FROM containers WHERE tenant = $1 AND account_key = $2 AND name = $3", &params)
                     .await?;
@@ -145,10 +147,10 @@ impl Blobs for SqlStore {
                 c.run(
                     "UPDATE objects SET given_up = $4 WHERE tenant = $1 AND account_key = $2 AND container = $3
                        AND given_up IS NULL",
-                    &and(params, values![time]),
+                    &and(params, values![all.2.at]),
                 )
                 .await?;
-                audit::append(&mut c, &all.2).await?;
+                audit::append(&mut c, &all.3).await?;
                 Ok(there > 0)
             })
         })
@@ -165,7 +167,7 @@ impl Blobs for SqlStore {
         self.read("reading a blob", move |mut c| {
             let params = key(&place, &container, &name);
             Box::pin(async move {
-                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, NULL, lease
                            FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
                 c.row(sql, &params).await?.as_ref().map(read_blob).transpose()
             })
@@ -180,15 +182,16 @@ impl Blobs for SqlStore {
         container: String,
         name: String,
         note: BlobNote,
+        lease: LeaseKey,
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
-        let all = Arc::new((place, container, name, note, record));
+        let all = Arc::new((place, container, name, note, lease, record));
         self.write("noting something of a blob", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
-                let there = write::note(&mut c, &key(&all.0, &all.1, &all.2), &all.3).await?;
+                let there = write::note(&mut c, &key(&all.0, &all.1, &all.2), &all.3, &all.4).await?;
                 if there {
-                    audit::append(&mut c, &all.4).await?;
+                    audit::append(&mut c, &all.5).await?;
                 }
                 Ok(there)
             })
@@ -206,7 +209,7 @@ impl Blobs for SqlStore {
         self.read("reading a blob", move |mut c| {
             let params = key(&place, &container, &name);
             Box::pin(async move {
-                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, content
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, segments, content, lease
                            FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
                 c.row(sql, &params).await?.as_ref().map(read_blob).transpose()
             })
@@ -219,7 +222,7 @@ impl Blobs for SqlStore {
         _: &Allowed,
         place: AccountPlace,
         blob: BlobRow,
-        expect: BlobExpect,
+        expect: Expected,
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, blob, expect, record));
@@ -238,7 +241,7 @@ impl Blobs for SqlStore {
         _: &Allowed,
         place: AccountPlace,
         blob: BlobRow,
-        expect: String,
+        expect: Expected,
         record: AuditRecord,
     ) -> Result<(), StoreError> {
         let all = Arc::new((place, blob, expect, record));
@@ -258,15 +261,14 @@ impl Blobs for SqlStore {
         place: AccountPlace,
         container: String,
         name: String,
-        expect: BlobExpect,
-        time: Timestamp,
+        expect: Expected,
         record: AuditRecord,
     ) -> Result<bool, StoreError> {
         let all = Arc::new((place, container, name, expect, record));
         self.write_content("removing a blob", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
-                let there = write::remove(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
+                let there = write::remove(&mut c, &all.0, &all.1, &all.2, &all.3).await?;
                 audit::append(&mut c, &all.4).await?;
                 Ok(there)
             })
@@ -287,7 +289,7 @@ impl Blobs for SqlStore {
             let from = from.clone().max(prefix.clone());
             let params = and(at(&place), values![&container, from, after_prefix(&prefix), limit]);
             Box::pin(async move {
-                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, '[]', NULL
+                let sql = "SELECT container, name, etag, created, modified, length, properties, metadata, '[]', NULL, lease
                            FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name >= $4 AND name < $5
                            ORDER BY name LIMIT $6";
                 c.rows(sql, &params).await?.iter().map(read_blob).collect()
@@ -303,15 +305,42 @@ impl Blobs for SqlStore {
         container: String,
         name: String,
         block: BlockRow,
-        time: Timestamp,
+        lease: LeaseKey,
         record: AuditRecord,
     ) -> Result<(), StoreError> {
-        let all = Arc::new((place, container, name, block, record));
+        let all = Arc::new((place, container, name, block, lease, record));
         self.write_content("keeping a block", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
-                write::put_block(&mut c, &all.0, &all.1, &all.2, &all.3, time).await?;
-                audit::append(&mut c, &all.4).await
+                let place = key(&all.0, &all.1, &all.2);
+                leases::opens(&mut c, &place, &all.4).await?;
+                write::put_block(&mut c, &all.0, (&all.1, place), &all.3, all.4.at).await?;
+                audit::append(&mut c, &all.5).await
+            })
+        })
+        .await
+    }
+
+    async fn change_lease(
+        &self,
+        _: &Allowed,
+        place: AccountPlace,
+        container: String,
+        blob: Option<String>,
+        change: LeaseChange,
+        record: AuditRecord,
+    ) -> Result<bool, StoreError> {
+        let all = Arc::new((place, container, blob, change, record));
+        self.write_content("changing a lease", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let mut params = and(at(&all.0), values![&all.1]);
+                params.extend(all.2.as_ref().map(Value::from));
+                let there = leases::change(&mut c, &params, &all.3).await?;
+                if there {
+                    audit::append(&mut c, &all.4).await?;
+                }
+                Ok(there)
             })
         })
         .await

@@ -52,7 +52,8 @@ cases! {
         a_recovered_secret_has_all_its_versions, a_restored_secret_takes_no_name_in_use, what_is_due_is_purged, many_writers_make_many_versions;
     blobs: names_sort_by_their_bytes, conditions_are_kept, one_of_many_creators_of_a_blob_wins,
         what_a_write_replaced_is_given_up, a_container_takes_its_blobs_along,
-        describing_leaves_content_and_blocks, notes_leave_the_blob_as_it_is, blocks_are_kept_until_nobody_adds_any;
+        describing_leaves_content_and_blocks, notes_leave_the_blob_as_it_is, blocks_are_kept_until_nobody_adds_any,
+        a_lease_is_changed_by_one_and_outlives_writes_of_its_holder;
     site: settings_and_keys_are_kept, audit_is_read_newest_first, a_failed_write_leaves_no_audit;
 }
 

@@ -224,7 +224,7 @@ async fn versions_headers_and_bodies_that_are_off() {
     assert_eq!(put(vec![BLOCK_BLOB, ("Content-MD5", "x")]).await.code(), "InvalidMd5");
     assert_eq!(put(vec![BLOCK_BLOB, ("x-ms-meta-a-b", "x")]).await.code(), "InvalidMetadata");
     assert_eq!(put(vec![BLOCK_BLOB, ("x-ms-structured-body", "XSM/1.0")]).await.code(), "UnsupportedHeader");
-    assert_eq!(world.send("writer", "PUT", "/box/a?comp=lease", &[], "").await.code(), "NotImplemented");
+    assert_eq!(world.send("writer", "PUT", "/box/a?comp=snapshot", &[], "").await.code(), "NotImplemented");
     assert_eq!(
         world.send("writer", "PUT", "/box/a?comp=what", &[], "").await.code(),
         "InvalidQueryParameterValue"

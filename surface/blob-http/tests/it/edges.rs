@@ -8,6 +8,8 @@ use crate::world::{World, object, tenant};
 
 const BLOCK_BLOB: (&str, &str) = ("x-ms-blob-type", "BlockBlob");
 
+const LEASE: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+
 #[tokio::test]
 async fn what_is_not_built_is_not_taken_for_done() {
     let world = World::new().await;
@@ -27,7 +29,34 @@ async fn what_is_not_built_is_not_taken_for_done() {
         ("DELETE", "/box/a?comp=what", none, 400, "InvalidQueryParameterValue"),
         ("DELETE", "/box/a", ("x-ms-delete-snapshots", "only"), 202, ""),
         ("DELETE", "/box/a", ("x-ms-delete-snapshots", "other"), 400, "InvalidHeaderValue"),
-        ("DELETE", "/box/a", ("x-ms-lease-id", "x"), 412, "LeaseNotPresentWithBlobOperation"),
+        ("DELETE", "/box/a", ("x-ms-lease-id", "x"), 400, "InvalidHeaderValue"),
+        ("DELETE", "/box/a", ("x-ms-lease-id", LEASE), 412, "LeaseNotPresentWithBlobOperation"),
+        ("HEAD", "/box/a", ("x-ms-lease-id", LEASE), 412, "LeaseNotPresentWithBlobOperation"),
+        (
+            "GET",
+            "/box?restype=container",
+            ("x-ms-lease-id", LEASE),
+            412,
+            "LeaseNotPresentWithContainerOperation",
+        ),
+        ("PUT", "/box/none?comp=lease", ("x-ms-lease-action", "renew"), 400, "MissingRequiredHeader"),
+        ("PUT", "/box/a?comp=lease", ("x-ms-lease-action", "keep"), 400, "InvalidHeaderValue"),
+        ("PUT", "/box/a?comp=lease", none, 400, "MissingRequiredHeader"),
+        ("PUT", "/box/none?comp=lease", ("x-ms-lease-action", "break"), 404, "BlobNotFound"),
+        (
+            "PUT",
+            "/none?restype=container&comp=lease",
+            ("x-ms-lease-action", "break"),
+            404,
+            "ContainerNotFound",
+        ),
+        (
+            "PUT",
+            "/box/a?comp=lease",
+            ("x-ms-lease-action", "break"),
+            409,
+            "LeaseNotPresentWithLeaseOperation",
+        ),
         ("DELETE", "/box/a", ("x-ms-if-tags", "\"a\"='b'"), 501, "NotImplemented"),
         ("PUT", "/box/a", ("x-ms-tags", "a=b"), 403, "AuthorizationPermissionMismatch"),
         ("PUT", "/box/a", ("x-ms-encryption-key", "AA=="), 409, "UnsupportedHeader"),

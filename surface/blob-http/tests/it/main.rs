@@ -7,6 +7,7 @@ mod blobs;
 mod copies;
 mod edges;
 mod keys;
+mod leases;
 mod notes;
 mod signatures;
 mod world;

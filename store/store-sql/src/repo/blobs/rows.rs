@@ -3,6 +3,7 @@
 use cs_store::{BlobProperties, BlobRow, BlockRow, ContainerRow, Segment, StoreError};
 use serde_json::{Value as Json, json};
 
+use super::leases::read_lease;
 use crate::{Row, repo::tags};
 
 pub(super) fn read_container(row: &Row) -> Result<ContainerRow, StoreError> {
@@ -11,6 +12,7 @@ pub(super) fn read_container(row: &Row) -> Result<ContainerRow, StoreError> {
         etag: row.string(1)?,
         modified: row.time(2)?,
         metadata: tags::from_json(&row.json(3)?),
+        lease: read_lease(row, 4)?,
     })
 }
 
@@ -26,6 +28,7 @@ pub(super) fn read_blob(row: &Row) -> Result<BlobRow, StoreError> {
         metadata: tags::from_json(&row.json(7)?),
         segments: segments_from(&row.json(8)?)?,
         inline: row.optional(9, |r, c| r.bytes(c).map(<[u8]>::to_vec))?,
+        lease: read_lease(row, 10)?,
     })
 }
 

@@ -1,24 +1,37 @@
 //! Writes of blobs and blocks, each inside the transaction of its caller.
 
-use cs_store::{AccountPlace, BlobExpect, BlobNote, BlobRow, BlockRow, StoreError, UNCOMMITTED_MAX};
+use cs_store::{
+    AccountPlace, BlobExpect, BlobNote, BlobRow, BlockRow, Expected, Lease, LeaseKey, StoreError,
+    UNCOMMITTED_MAX,
+};
 use cs_time::Timestamp;
 
 use super::{
     and, at, key,
+    leases::{lease_to, read_lease},
     rows::{properties_from, properties_to, segments_to},
 };
 use crate::{Conn, Value, repo::tags, values};
 
-/// Checks what is there against what was expected; answers whether something is there.
-async fn meets(c: &mut Conn<'_>, params: &[Value], expect: &BlobExpect) -> Result<bool, StoreError> {
-    let sql =
-        "SELECT etag FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
-    let etag = c.row(sql, params).await?.map(|row| row.string(0)).transpose()?;
-    match (expect, &etag) {
-        (BlobExpect::Any, _) | (BlobExpect::Absent, None) => Ok(etag.is_some()),
-        (BlobExpect::Etag(wanted), Some(found)) if wanted == found => Ok(true),
-        _ => Err(StoreError::Conflict("the blob".to_owned())),
+/// What a write finds: whether something is there, and the lease that goes on after it.
+struct Found {
+    there: bool,
+    lease: Option<Lease>,
+}
+
+/// Checks what is there against what was expected.
+async fn meets(c: &mut Conn<'_>, params: &[Value], expect: &Expected) -> Result<Found, StoreError> {
+    let sql = "SELECT etag, lease FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+    let row = c.row(sql, params).await?;
+    let etag = row.as_ref().map(|row| row.string(0)).transpose()?;
+    let lease = row.as_ref().map(|row| read_lease(row, 1)).transpose()?.flatten();
+    match (&expect.blob, &etag) {
+        (BlobExpect::Any, _) | (BlobExpect::Absent, None) => {}
+        (BlobExpect::Etag(wanted), Some(found)) if wanted == found => {}
+        _ => return Err(StoreError::Conflict("the blob".to_owned())),
     }
+    expect.lease.opens(lease.as_ref())?;
+    Ok(Found { there: etag.is_some(), lease: lease.filter(|lease| lease.holds(expect.lease.at)) })
 }
 
 async fn container_is_there(c: &mut Conn<'_>, place: &AccountPlace, name: &str) -> Result<(), StoreError> {
@@ -58,14 +71,14 @@ pub(super) async fn put(
     c: &mut Conn<'_>,
     place: &AccountPlace,
     blob: &BlobRow,
-    expect: &BlobExpect,
+    expect: &Expected,
 ) -> Result<(), StoreError> {
     container_is_there(c, place, &blob.container).await?;
     let params = key(place, &blob.container, &blob.name);
-    let replaces = meets(c, &params, expect).await?;
+    let found = meets(c, &params, expect).await?;
     // A new blob of inline content touches no objects: the common small put stays two statements.
     let has_blocks = !blob.segments.is_empty()
-        || replaces
+        || found.there
         || {
             let sql = "SELECT id FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 LIMIT 1";
             c.row(sql, &params).await?.is_some()
@@ -84,17 +97,18 @@ pub(super) async fn put(
     let length = i64::try_from(blob.length).unwrap_or(i64::MAX);
     c.run(
         "INSERT INTO blobs (tenant, account_key, container, name, etag, created, modified, length, properties, metadata,
-           segments, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+           segments, content, lease)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (tenant, account_key, container, name) DO UPDATE SET etag = excluded.etag,
            created = excluded.created, modified = excluded.modified, length = excluded.length,
            properties = excluded.properties, metadata = excluded.metadata, segments = excluded.segments,
-           content = excluded.content",
+           content = excluded.content, lease = excluded.lease",
         &and(
             params,
             values![
                 &blob.etag, blob.created, blob.modified, length, properties_to(&blob.properties),
-                tags::to_json(&blob.metadata), segments_to(&blob.segments), blob.inline.clone()
+                tags::to_json(&blob.metadata), segments_to(&blob.segments), blob.inline.clone(),
+                lease_to(found.lease.as_ref())
             ],
         ),
     )
@@ -106,31 +120,44 @@ pub(super) async fn describe(
     c: &mut Conn<'_>,
     place: &AccountPlace,
     blob: &BlobRow,
-    expect: &str,
+    expect: &Expected,
 ) -> Result<(), StoreError> {
-    let touched = c
-        .run(
-            "UPDATE blobs SET etag = $5, modified = $6, properties = $7, metadata = $8
-             WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4 AND etag = $9",
-            &and(
-                key(place, &blob.container, &blob.name),
-                values![
-                    &blob.etag,
-                    blob.modified,
-                    properties_to(&blob.properties),
-                    tags::to_json(&blob.metadata),
-                    expect
-                ],
-            ),
-        )
-        .await?;
-    if touched == 0 { Err(StoreError::Conflict("the blob".to_owned())) } else { Ok(()) }
+    let place = key(place, &blob.container, &blob.name);
+    let found = meets(c, &place, expect).await?;
+    c.run(
+        "UPDATE blobs SET etag = $5, modified = $6, properties = $7, metadata = $8, lease = $9
+             WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4",
+        &and(
+            place,
+            values![
+                &blob.etag,
+                blob.modified,
+                properties_to(&blob.properties),
+                tags::to_json(&blob.metadata),
+                lease_to(found.lease.as_ref())
+            ],
+        ),
+    )
+    .await
+    .map(drop)
 }
 
 /// Read and written in one transaction: tier and tags share a column.
-pub(super) async fn note(c: &mut Conn<'_>, params: &[Value], note: &BlobNote) -> Result<bool, StoreError> {
-    let sql = "SELECT properties FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
+pub(super) async fn note(
+    c: &mut Conn<'_>,
+    params: &[Value],
+    note: &BlobNote,
+    key: &LeaseKey,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT properties, lease FROM blobs WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";
     let Some(row) = c.row(sql, params).await? else { return Ok(false) };
+    let lease = read_lease(&row, 1)?;
+    // A tier may be changed beside a lease, tags may not.
+    if note.tags.is_some() {
+        key.opens(lease.as_ref())?
+    } else {
+        key.fits(lease.as_ref())?
+    };
     let mut properties = properties_from(&row.json(0)?);
     if let Some(tier) = &note.tier {
         properties.access_tier = Some(tier.clone());
@@ -151,11 +178,10 @@ pub(super) async fn remove(
     place: &AccountPlace,
     container: &str,
     name: &str,
-    expect: &BlobExpect,
-    time: Timestamp,
+    expect: &Expected,
 ) -> Result<bool, StoreError> {
     let params = key(place, container, name);
-    if !meets(c, &params, expect).await? {
+    if !meets(c, &params, expect).await?.there {
         return Ok(false);
     }
     for sql in [
@@ -164,20 +190,18 @@ pub(super) async fn remove(
     ] {
         c.run(sql, &params).await?;
     }
-    give_up_others(c, &params, &[], time).await?;
+    give_up_others(c, &params, &[], expect.lease.at).await?;
     Ok(true)
 }
 
 pub(super) async fn put_block(
     c: &mut Conn<'_>,
     place: &AccountPlace,
-    container: &str,
-    name: &str,
+    (container, params): (&str, Vec<Value>),
     block: &BlockRow,
     time: Timestamp,
 ) -> Result<(), StoreError> {
     container_is_there(c, place, container).await?;
-    let params = key(place, container, name);
     // Keys are random: one put in 256 pays for counting, so that many blocks do not make each of them slow.
     if block.key.starts_with("00") {
         let sql = "SELECT COUNT(*) FROM blocks WHERE tenant = $1 AND account_key = $2 AND container = $3 AND name = $4";

@@ -1,6 +1,6 @@
 use cs_store::{
-    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow, Segment,
-    StoreError,
+    AccountPlace, BlobExpect, BlobNote, BlobProperties, BlobRow, Blobs as _, BlockRow, ContainerRow,
+    Expected, Lease, LeaseChange, LeaseKey, LeaseRefusal, Segment, StoreError,
 };
 use cs_time::Timestamp;
 use futures_util::future::join_all;
@@ -12,7 +12,8 @@ fn place(w: &World) -> AccountPlace {
 }
 
 async fn boxed(w: &World) {
-    let row = ContainerRow { name: "box".into(), etag: "1".into(), modified: NOW, metadata: vec![] };
+    let row =
+        ContainerRow { name: "box".into(), etag: "1".into(), modified: NOW, metadata: vec![], lease: None };
     w.store.create_container(&w.allowed(), place(w), row, w.audit("box")).await.unwrap();
 }
 
@@ -28,11 +29,16 @@ fn blob(name: &str) -> BlobRow {
         metadata: vec![("k".into(), "v".into())],
         inline: Some(b"abc".to_vec()),
         segments: vec![],
+        lease: None,
     }
 }
 
+fn expected(blob: BlobExpect) -> Expected {
+    Expected { blob, lease: LeaseKey::none(NOW) }
+}
+
 async fn put(w: &World, row: BlobRow, expect: BlobExpect) -> Result<(), StoreError> {
-    w.store.put_blob(&w.allowed(), place(w), row, expect, w.audit("put")).await
+    w.store.put_blob(&w.allowed(), place(w), row, expected(expect), w.audit("put")).await
 }
 
 async fn get(w: &World, name: &str) -> Option<BlobRow> {
@@ -92,7 +98,15 @@ pub async fn notes_leave_the_blob_as_it_is(w: &World) {
     put(w, row.clone(), BlobExpect::Any).await.unwrap();
     let note = async |name: &str, note: BlobNote| {
         w.store
-            .note_blob(&w.allowed(), place(w), "box".into(), name.into(), note, w.audit("note"))
+            .note_blob(
+                &w.allowed(),
+                place(w),
+                "box".into(),
+                name.into(),
+                note,
+                LeaseKey::none(NOW),
+                w.audit("note"),
+            )
             .await
             .unwrap()
     };
@@ -110,9 +124,9 @@ pub async fn what_a_write_replaced_is_given_up(w: &World) {
     let segment = Segment { id: String::new(), key: old.clone(), length: 3, crc: 7 };
     put(w, BlobRow { inline: None, segments: vec![segment], ..blob("b") }, BlobExpect::Any).await.unwrap();
     let waiting = BlockRow { id: "AA==".into(), key: block.clone(), length: 3, crc: u64::MAX };
-    let (at, name) = (NOW, "b".to_owned());
+    let (lease, name) = (LeaseKey::none(NOW), "b".to_owned());
     w.store
-        .put_block(&w.allowed(), place(w), "box".into(), name, waiting, at, w.audit("block"))
+        .put_block(&w.allowed(), place(w), "box".into(), name, waiting, lease, w.audit("block"))
         .await
         .unwrap();
     let keys = vec![old.clone(), block.clone(), unknown.clone()];
@@ -132,11 +146,15 @@ pub async fn what_a_write_replaced_is_given_up(w: &World) {
 pub async fn a_container_takes_its_blobs_along(w: &World) {
     boxed(w).await;
     put(w, blob("b"), BlobExpect::Any).await.unwrap();
-    let twin = ContainerRow { name: "box".into(), etag: "2".into(), modified: NOW, metadata: vec![] };
+    let twin =
+        ContainerRow { name: "box".into(), etag: "2".into(), modified: NOW, metadata: vec![], lease: None };
     let refused = w.store.create_container(&w.allowed(), place(w), twin, w.audit("box")).await;
     assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
     let remove = async || {
-        w.store.remove_container(&w.allowed(), place(w), "box".into(), NOW, w.audit("rm")).await.unwrap()
+        w.store
+            .remove_container(&w.allowed(), place(w), "box".into(), LeaseKey::none(NOW), w.audit("rm"))
+            .await
+            .unwrap()
     };
     assert!(remove().await);
     assert!(!remove().await, "once only");
@@ -146,8 +164,11 @@ pub async fn a_container_takes_its_blobs_along(w: &World) {
 
 async fn put_block(w: &World, id: &str, key: &str, at: Timestamp) {
     let block = BlockRow { id: id.into(), key: key.into(), length: 3, crc: u64::MAX - 1 };
-    let name = "b".to_owned();
-    w.store.put_block(&w.allowed(), place(w), "box".into(), name, block, at, w.audit("block")).await.unwrap();
+    let (name, lease) = ("b".to_owned(), LeaseKey::none(at));
+    w.store
+        .put_block(&w.allowed(), place(w), "box".into(), name, block, lease, w.audit("block"))
+        .await
+        .unwrap();
 }
 
 async fn blocks(w: &World, limit: u32) -> Vec<BlockRow> {
@@ -161,6 +182,7 @@ pub async fn describing_leaves_content_and_blocks(w: &World) {
     put_block(w, "AA==", &label(), NOW).await;
     let told = BlobRow { etag: "2".into(), metadata: vec![], inline: None, length: 99, ..first.clone() };
     let describe = async |expect: String| {
+        let expect = expected(BlobExpect::Etag(expect));
         w.store.describe_blob(&w.allowed(), place(w), told.clone(), expect, w.audit("tell")).await
     };
     describe(first.etag.clone()).await.unwrap();
@@ -187,4 +209,43 @@ pub async fn blocks_are_kept_until_nobody_adds_any(w: &World) {
     assert_eq!(blocks(w, 10).await, []);
     let given_up = w.store.given_up(late.plus_seconds(1), 10_000).await.unwrap();
     assert!([replaced, one, two].iter().all(|key| given_up.contains(key)), "{given_up:?}");
+}
+
+pub async fn a_lease_is_changed_by_one_and_outlives_writes_of_its_holder(w: &World) {
+    boxed(w).await;
+    put(w, blob("b"), BlobExpect::Any).await.unwrap();
+    let held = |id: &str| Lease {
+        id: id.into(),
+        seconds: Some(60),
+        ends: Some(NOW.plus_seconds(60)),
+        breaking: false,
+    };
+    let change = async |blob: Option<&str>, was: Option<Lease>, becomes: Option<Lease>| {
+        let (change, blob) = (LeaseChange { was, becomes }, blob.map(str::to_owned));
+        w.store.change_lease(&w.allowed(), place(w), "box".into(), blob, change, w.audit("lease")).await
+    };
+    let raced = join_all(["1", "2", "3"].map(|id| change(Some("b"), None, Some(held(id))))).await;
+    assert_eq!(raced.iter().filter(|r| **r == Ok(true)).count(), 1, "{raced:?}");
+    let lease = get(w, "b").await.unwrap().lease.unwrap();
+    assert!(!change(Some("none"), None, None).await.unwrap());
+
+    let refused = put(w, blob("b"), BlobExpect::Any).await;
+    assert_eq!(refused, Err(StoreError::Leased(LeaseRefusal::Missing)));
+    let key = |id: &str, seconds| LeaseKey { id: Some(id.into()), at: NOW.plus_seconds(seconds) };
+    let put_as = async |lease: LeaseKey| {
+        let expect = Expected { blob: BlobExpect::Any, lease };
+        w.store.put_blob(&w.allowed(), place(w), blob("b"), expect, w.audit("put")).await
+    };
+    assert_eq!(put_as(key("other", 0)).await, Err(StoreError::Leased(LeaseRefusal::Mismatch)));
+    put_as(key(&lease.id, 0)).await.unwrap();
+    assert_eq!(get(w, "b").await.unwrap().lease.as_ref(), Some(&lease), "the holder holds it still");
+    put_as(LeaseKey::none(NOW.plus_seconds(60))).await.unwrap();
+    assert_eq!(get(w, "b").await.unwrap().lease, None, "one that has ended is gone with the next write");
+
+    change(None, None, Some(held("box"))).await.unwrap();
+    let remove = async |lease| {
+        w.store.remove_container(&w.allowed(), place(w), "box".into(), lease, w.audit("rm")).await
+    };
+    assert_eq!(remove(LeaseKey::none(NOW)).await, Err(StoreError::Leased(LeaseRefusal::Missing)));
+    assert_eq!(remove(key("box", 0)).await, Ok(true));
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cs_blob::{Account, BlobError, Conditions, ContainerRow};
+use cs_blob::{Account, BlobError, Conditions, ContainerRow, Lease, LeaseState};
 use cs_ids::{ContainerName, ResourceId};
 use cs_resources::{Resource, ResourceError};
 use cs_serve::{Door, Response, json};
+use cs_time::Timestamp;
 use cs_wire_arm::List;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json as value};
@@ -71,6 +72,11 @@ fn refused(error: BlobError) -> Failure {
             "The specified container does not exist.",
         ),
         BlobError::ContainerExists | BlobError::ConditionNotMet => Failure::precondition(),
+        BlobError::Leased(_) => Failure::new(
+            StatusCode::CONFLICT,
+            "LeaseIdMissing",
+            "There is currently a lease on the container: release or break it first.",
+        ),
         other => {
             tracing::error!(%other, "containers could not be read or written");
             Failure::busy()
@@ -96,7 +102,7 @@ async fn list(call: &Call) -> Answer {
     let mut found = found.map_err(refused)?;
     // The one too many is where the next page begins.
     let next = (found.len() > size as usize).then(|| found.pop()).flatten();
-    let rows: Vec<Value> = found.iter().map(|row| shown(&resource, row)).collect();
+    let rows: Vec<Value> = found.iter().map(|row| shown(call, &resource, row)).collect();
     let next_link = next.map(|row| crate::types::resources::next_page(call, &row.name));
     Ok(json(StatusCode::OK, &List { value: rows, next_link, count: None }))
 }
@@ -104,7 +110,7 @@ async fn list(call: &Call) -> Answer {
 async fn show(call: &Call) -> Answer {
     let (resource, account) = account(call).await?;
     let row = call.parts.blobs.container(&account, name(call)?).await.map_err(refused)?;
-    Ok(answer(StatusCode::OK, &resource, &row))
+    Ok(answer(call, StatusCode::OK, &resource, &row))
 }
 
 /// 201 when it is new; one that is there gets the metadata given.
@@ -114,7 +120,7 @@ async fn put(call: &Call) -> Answer {
     let (allowed, blobs) = (call.allowed()?, &call.parts.blobs);
     let new = metadata.clone().unwrap_or_default();
     match blobs.create_container(&call.op, allowed, &account, name, new).await {
-        Ok(row) => Ok(answer(StatusCode::CREATED, &resource, &row)),
+        Ok(row) => Ok(answer(call, StatusCode::CREATED, &resource, &row)),
         Err(BlobError::ContainerExists) => change(call, metadata).await,
         Err(other) => Err(refused(other)),
     }
@@ -130,9 +136,12 @@ async fn change(call: &Call, metadata: Option<Vec<(String, String)>>) -> Answer 
     let (name, blobs) = (name(call)?, &call.parts.blobs);
     let row = match metadata {
         None => blobs.container(&account, name).await,
-        Some(new) => blobs.set_container_metadata(&call.op, call.allowed()?, &account, name, new).await,
+        Some(new) => {
+            let any = Conditions::default();
+            blobs.set_container_metadata(&call.op, call.allowed()?, &account, name, new, &any).await
+        }
     };
-    Ok(answer(StatusCode::OK, &resource, &row.map_err(refused)?))
+    Ok(answer(call, StatusCode::OK, &resource, &row.map_err(refused)?))
 }
 
 async fn delete(call: &Call) -> Answer {
@@ -176,15 +185,27 @@ fn metadata(call: &Call) -> Result<Option<Vec<(String, String)>>, Failure> {
     map.iter().map(one).collect::<Result<_, _>>().map(Some)
 }
 
-fn answer(status: StatusCode, account: &Resource, row: &ContainerRow) -> Response {
-    let mut response = json(status, &shown(account, row));
+fn answer(call: &Call, status: StatusCode, account: &Resource, row: &ContainerRow) -> Response {
+    let mut response = json(status, &shown(call, account, row));
     if let Ok(etag) = HeaderValue::from_str(&row.etag) {
         response.headers_mut().insert(header::ETAG, etag);
     }
     response
 }
 
-fn shown(account: &Resource, row: &ContainerRow) -> Value {
+/// Status and state of a lease, as the resource manager writes them.
+fn lease_words(lease: Option<&Lease>, now: Timestamp) -> (&'static str, &'static str) {
+    match lease.map(|lease| lease.state(now)) {
+        None => ("Unlocked", "Available"),
+        Some(LeaseState::Leased) => ("Locked", "Leased"),
+        Some(LeaseState::Breaking) => ("Locked", "Breaking"),
+        Some(LeaseState::Expired) => ("Unlocked", "Expired"),
+        Some(LeaseState::Broken) => ("Unlocked", "Broken"),
+    }
+}
+
+fn shown(call: &Call, account: &Resource, row: &ContainerRow) -> Value {
+    let (status, state) = lease_words(row.lease.as_ref(), call.op.started);
     let metadata: Map<String, Value> = row.metadata.iter().map(|(n, v)| (n.clone(), value!(v))).collect();
     value!({
         "id": format!("{}/blobServices/default/containers/{}", account.id, row.name),
@@ -197,8 +218,8 @@ fn shown(account: &Resource, row: &ContainerRow) -> Value {
             "defaultEncryptionScope": "$account-encryption-key",
             "denyEncryptionScopeOverride": false,
             "publicAccess": "None",
-            "leaseStatus": "Unlocked",
-            "leaseState": "Available",
+            "leaseStatus": status,
+            "leaseState": state,
             "lastModifiedTime": row.modified.iso7(),
             "hasImmutabilityPolicy": false,
             "hasLegalHold": false,
