@@ -147,6 +147,26 @@ impl ResourceId {
         &self.scope
     }
 
+    /// The resource this one is a child of.
+    pub fn parent(&self) -> Option<Self> {
+        let nested = self.kind.as_ref().is_some_and(|k| k.as_str().matches('/').count() > 1);
+        let (above, _) = self.as_str().rsplit_once('/').and_then(|(above, _)| above.rsplit_once('/'))?;
+        nested.then(|| Self::parse(above).ok()).flatten()
+    }
+
+    /// A child of this resource.
+    #[must_use]
+    pub fn child(&self, kind: &str, name: &str) -> Self {
+        let types = self.kind.as_ref().map(|k| format!("{k}/{kind}"));
+        Self {
+            scope: self.scope.child(kind, name),
+            kind: types.map(ResourceType::new),
+            name: name.to_owned(),
+            subscription: self.subscription,
+            group: self.group.clone(),
+        }
+    }
+
     /// Canonical text.
     pub fn as_str(&self) -> &str {
         self.scope.as_str()
@@ -200,6 +220,18 @@ impl fmt::Display for ResourceId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn children_and_parents() {
+        let s = "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+        let machine = ResourceId::parse(&format!("{s}/resourceGroups/g/providers/N.S/machines/m")).unwrap();
+        let child = machine.child("extensions", "e");
+        assert_eq!(child, ResourceId::parse(&format!("{machine}/extensions/e")).unwrap());
+        assert_eq!(child.parent(), Some(machine.clone()));
+        assert!(child.kind().unwrap().is("N.S/machines/extensions"));
+        assert_eq!(machine.parent(), None);
+        assert_eq!(ResourceId::parse(s).unwrap().parent(), None);
+    }
 
     const S: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 

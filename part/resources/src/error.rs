@@ -14,6 +14,8 @@ pub enum ResourceError {
     NoGroup(String),
     #[error("'{0}' is not there")]
     NoResource(Box<ResourceId>),
+    #[error("'{0}', in which it lies, is not there")]
+    NoParent(Box<ResourceId>),
     #[error("scope '{0}' is not there")]
     NoScope(Box<Scope>),
     #[error("a location is required")]
@@ -99,6 +101,14 @@ pub enum ResourceError {
 }
 
 impl ResourceError {
+    /// A name that somebody else holds, in the words of the kind.
+    pub(crate) fn or_taken(self, taken: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Store(StoreError::Exists(_)) => taken(),
+            other => other,
+        }
+    }
+
     pub fn invalid(what: &'static str, why: impl Into<String>) -> Self {
         Self::Invalid { what, why: why.into() }
     }

@@ -6,13 +6,25 @@ use cs_store::{AuditRecord, Resource, ResourceFilter};
 use serde_json::Map;
 
 use crate::{
-    Input, Manager, Patch, ResourceError, VAULTS, input, tags,
+    Input, Manager, Patch, ResourceError, VAULTS,
+    kinds::{Members, Rules},
     vaults::is_purge_protected,
-    write::{Companions, Shape, location_of},
+    write::Companions,
 };
 
 /// The type of groups.
 pub const GROUPS: &str = "Microsoft.Resources/resourceGroups";
+
+struct GroupRules;
+
+impl Rules for GroupRules {
+    const KIND: &'static str = GROUPS;
+
+    /// A group has no properties of its own.
+    fn members(&self, _: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
+        Ok(Members { properties: Map::new(), ..given })
+    }
+}
 
 impl Manager {
     /// Creates or updates a group. Answers it and whether it is new.
@@ -29,18 +41,7 @@ impl Manager {
     ) -> Result<(Resource, bool), ResourceError> {
         let name: GroupName = id.name().parse()?;
         let id = ResourceId::of_group(id.subscription(), name.as_str());
-        let wanted = input::location(new.location.as_deref())?;
-        let new_tags = new.tags.unwrap_or_default();
-        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
-        self.write(op, allowed, (&id, GROUPS), Companions::none(new.when), |known| {
-            Ok(Shape {
-                location: location_of(&id, known, wanted.as_deref())?,
-                tags: new_tags.clone(),
-                extra: input::extra(new.extra.clone()),
-                properties: Map::new(),
-            })
-        })
-        .await
+        self.put(op, allowed, &id, new, Companions::default(), &GroupRules).await
     }
 
     /// Replaces a group's tags, where given.
@@ -54,17 +55,7 @@ impl Manager {
         id: &ResourceId,
         patch: Patch,
     ) -> Result<Resource, ResourceError> {
-        self.existing(op, id).await?;
-        let missing = || ResourceError::NoGroup(id.name().to_owned());
-        if let Some(new) = &patch.tags {
-            tags::check(new, tags::NAME_MAX_CHARS)?;
-        }
-        let written = self.write(op, allowed, (id, GROUPS), Companions::none(patch.when), |known| {
-            let mut shape = Shape::of(known.ok_or_else(missing)?);
-            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
-            Ok(shape)
-        });
-        Ok(written.await?.0)
+        self.patch(op, allowed, id, patch, &GroupRules).await
     }
 
     /// Removes a group with everything in it and the role assignments at and below it. A vault that is protected

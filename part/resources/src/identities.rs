@@ -9,8 +9,9 @@ use cs_store::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, input, tags,
-    write::{Companions, Shape, location_of},
+    Input, Manager, Patch, ResourceError,
+    kinds::{Members, Rules},
+    write::Companions,
 };
 
 /// The type of user-assigned identities.
@@ -19,6 +20,20 @@ pub const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 /// One identity has at most so many federated credentials (rbac.md 10).
 const FEDERATED_MAX: u32 = 20;
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=128;
+
+/// The ids of an identity's principal never change, and nothing else is kept of it.
+struct IdentityRules {
+    of_new: Map<String, Value>,
+}
+
+impl Rules for IdentityRules {
+    const KIND: &'static str = IDENTITIES;
+
+    fn members(&self, known: Option<&Resource>, _: &str, _: Members) -> Result<Members, ResourceError> {
+        let kept = known.and_then(|k| k.properties.as_object()).cloned();
+        Ok(Members { extra: Map::new(), properties: kept.unwrap_or_else(|| self.of_new.clone()) })
+    }
+}
 
 impl Manager {
     /// Creates an identity with its principal, or updates one: its ids never change.
@@ -33,24 +48,12 @@ impl Manager {
         new: Input,
     ) -> Result<(Resource, bool), ResourceError> {
         check_name(id.name())?;
-        let wanted = input::location(new.location.as_deref())?;
-        let id = &self.in_group(op, id).await?;
-        let new_tags = new.tags.unwrap_or_default();
-        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
-        let principal = self.identity_principal(op, id);
-        let properties = properties_of(&principal, &new.properties);
-        let principal = NewPrincipal { principal, credentials: Vec::new() };
-        let companions = Companions { principal: Some(principal), host: None, when: new.when };
-        self.write(op, allowed, (id, IDENTITIES), companions, |known| {
-            let kept = known.and_then(|k| k.properties.as_object()).cloned();
-            Ok(Shape {
-                location: location_of(id, known, wanted.as_deref())?,
-                tags: new_tags.clone(),
-                extra: Map::new(),
-                properties: kept.unwrap_or_else(|| properties.clone()),
-            })
-        })
-        .await
+        let id = self.id_in_group(op, id, IDENTITIES, id.name()).await?;
+        let principal = self.identity_principal(op, &id);
+        let rules = IdentityRules { of_new: properties_of(&principal, &new.properties) };
+        let principal = Some(NewPrincipal { principal, credentials: Vec::new() });
+        let companions = Companions { principal, ..Companions::default() };
+        self.put(op, allowed, &id, new, companions, &rules).await
     }
 
     /// Replaces an identity's tags, where given.
@@ -64,16 +67,7 @@ impl Manager {
         id: &ResourceId,
         patch: Patch,
     ) -> Result<Resource, ResourceError> {
-        self.existing(op, id).await?;
-        if let Some(new) = &patch.tags {
-            tags::check(new, tags::NAME_MAX_CHARS)?;
-        }
-        let written = self.write(op, allowed, (id, IDENTITIES), Companions::none(patch.when), |known| {
-            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
-            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
-            Ok(shape)
-        });
-        Ok(written.await?.0)
+        self.patch(op, allowed, id, patch, &IdentityRules { of_new: Map::new() }).await
     }
 
     /// The federated credentials of an identity, by name.

@@ -7,6 +7,7 @@
 //!
 //! | kind | its own rules |
 //! | --- | --- |
+//! | what all kinds share | [`kinds`], [`write`] |
 //! | groups | [`groups`] |
 //! | machines, the identity that comes with one and those attached | [`machines`] |
 //! | user-assigned identities | [`identities`] |
@@ -27,6 +28,7 @@ mod error;
 mod groups;
 mod identities;
 mod input;
+mod kinds;
 mod listing;
 mod locks;
 mod machines;
@@ -60,7 +62,7 @@ pub use identities::IDENTITIES;
 pub use input::{Input, Patch, When};
 pub use listing::Page;
 pub use locks::Deed;
-pub use machines::{Attachments, MACHINES, principal_of};
+pub use machines::{Attachments, EXTENSIONS, MACHINES, principal_of};
 pub use roles::{KnownRole, Made, RoleInput};
 pub use servers::SERVERS;
 pub use tags::{TagChange, TagName, TagValue};

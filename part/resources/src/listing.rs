@@ -1,5 +1,6 @@
 //! Listing resources.
 
+use cs_ids::ResourceId;
 use cs_rbac::Operation;
 use cs_store::{Resource, ResourceFilter};
 
@@ -30,5 +31,28 @@ impl Manager {
         rows.truncate(size as usize);
         let next = rows.last().filter(|_| more).map(|r| r.id.key().to_owned());
         Ok(Page { rows, next })
+    }
+
+    /// What of a type lies in a resource, which is there, by its key.
+    pub(crate) async fn children(
+        &self,
+        op: &Operation,
+        parent: &ResourceId,
+        kind: &str,
+        limit: u32,
+    ) -> Result<Vec<Resource>, ResourceError> {
+        let last = kind.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let below = format!("{}/{last}/", parent.key());
+        let filter = ResourceFilter {
+            subscription: Some(parent.subscription()),
+            group: parent.group().map(str::to_lowercase),
+            kind: Some(kind.to_lowercase()),
+            after: Some(below.clone()),
+            limit,
+            ..ResourceFilter::default()
+        };
+        let mut rows = self.at.resources.resources(op.caller.tenant, filter).await?;
+        rows.retain(|r| r.id.key().starts_with(&below));
+        Ok(rows)
     }
 }

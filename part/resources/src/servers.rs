@@ -5,12 +5,13 @@ use cs_database::{
 };
 use cs_ids::{ObjectId, ResourceId, ServerName};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{HostKind, Resource, ResourceFilter, StoreError};
+use cs_store::{HostKind, Resource};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, When, input, tags,
-    write::{Companions, Shape, location_of},
+    Input, Manager, Patch, ResourceError, input,
+    kinds::{Members, Rules},
+    write::{Companions, Shape},
 };
 
 /// The type of database servers.
@@ -29,6 +30,21 @@ const NOT_KEPT: &[&str] = &[
 /// Rules of a server; each login reads them.
 const RULES_MAX: u32 = 500;
 
+struct ServerRules {
+    /// The certificate of a new server's own client authority.
+    authority: Option<String>,
+}
+
+impl Rules for ServerRules {
+    const KIND: &'static str = SERVERS;
+
+    fn members(&self, known: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
+        let old = known.and_then(|k| k.properties.as_object());
+        let properties = server_properties(old, given.properties, self.authority.as_deref())?;
+        Ok(Members { properties, ..given })
+    }
+}
+
 impl Manager {
     /// Creates or replaces a server.
     ///
@@ -43,35 +59,20 @@ impl Manager {
     ) -> Result<(Resource, bool), ResourceError> {
         // Whatever the case in the path, the server has one name, as its host has.
         let name: ServerName = id.name().to_ascii_lowercase().parse()?;
-        let group = self.group_of(op, id).await?;
-        let (namespace, kind) = SERVERS.split_once('/').unwrap_or_default();
-        let id = ResourceId::of_resource(id.subscription(), group.id.name(), namespace, kind, name.as_str());
-        let wanted = input::location(new.location.as_deref())?;
-        let new_tags = new.tags.unwrap_or_default();
-        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
-        let companions = match self.is_there(op, &id).await? {
-            true => Companions::none(new.when),
-            false => self.server_host(op, &name, new.when).await?,
+        let id = self.id_in_group(op, id, SERVERS, name.as_str()).await?;
+        let taken = || ResourceError::ServerNameTaken(name.as_str().to_owned());
+        let companions = if self.is_there(op, &id).await? {
+            Companions::default()
+        } else if self.at.resources.host_taken(HostKind::Server, name.key()).await? {
+            return Err(taken());
+        } else {
+            self.new_host(op, HostKind::Server, name.key()).await?
         };
-        let host = companions.host.as_ref().map(|(_, _, key)| key.clone());
-        let authority = host.and_then(|key| {
-            self.at.keys.client_authority(op.caller.tenant, &key, &name, self.at.clock.now())
-        });
-        let written = self.write(op, allowed, (&id, SERVERS), companions, |known| {
-            let old = known.and_then(|k| k.properties.as_object());
-            Ok(Shape {
-                location: location_of(&id, known, wanted.as_deref())?,
-                tags: new_tags.clone(),
-                extra: input::extra(new.extra.clone()),
-                properties: server_properties(old, new.properties.clone(), authority.as_deref())?,
-            })
-        });
-        match written.await {
-            Err(ResourceError::Store(StoreError::Exists(_))) => {
-                Err(ResourceError::ServerNameTaken(name.as_str().to_owned()))
-            }
-            other => other,
-        }
+        let key = companions.host.as_ref().map(|(_, _, key)| key);
+        let authority = key
+            .and_then(|key| self.at.keys.client_authority(op.caller.tenant, key, &name, self.at.clock.now()));
+        let rules = ServerRules { authority };
+        self.put(op, allowed, &id, new, companions, &rules).await.map_err(|e| e.or_taken(taken))
     }
 
     /// Changes members of a server; `backend` and `sessions` are replaced when present.
@@ -85,19 +86,7 @@ impl Manager {
         id: &ResourceId,
         patch: Patch,
     ) -> Result<Resource, ResourceError> {
-        self.existing(op, id).await?;
-        if let Some(new) = &patch.tags {
-            tags::check(new, tags::NAME_MAX_CHARS)?;
-        }
-        let written = self.write(op, allowed, (id, SERVERS), Companions::none(patch.when), |known| {
-            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
-            let mut shape = Shape::of(known);
-            let given = input::merged(&shape.properties, &patch.properties);
-            shape.properties = server_properties(known.properties.as_object(), given, None)?;
-            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
-            Ok(shape)
-        });
-        Ok(written.await?.0)
+        self.patch(op, allowed, id, patch, &ServerRules { authority: None }).await
     }
 
     /// Gives a principal a role on a server, or changes which.
@@ -146,18 +135,7 @@ impl Manager {
         server: &ResourceId,
     ) -> Result<Vec<Resource>, ResourceError> {
         let server = self.existing(op, server).await?;
-        let below = format!("{}/administrators/", server.id.key());
-        let filter = ResourceFilter {
-            subscription: Some(server.id.subscription()),
-            group: server.id.group().map(str::to_lowercase),
-            kind: Some(ADMINISTRATORS.to_lowercase()),
-            after: Some(below.clone()),
-            limit: RULES_MAX,
-            ..ResourceFilter::default()
-        };
-        let mut rows = self.at.resources.resources(op.caller.tenant, filter).await?;
-        rows.retain(|r| r.id.key().starts_with(&below));
-        Ok(rows)
+        self.children(op, &server.id, ADMINISTRATORS, RULES_MAX).await
     }
 
     /// The id of the rule for a principal.
@@ -201,19 +179,6 @@ impl Manager {
             .map_err(|bad| ResourceError::invalid("principalName", format!("is no role: {bad}")))?;
         Ok(Rule { object, kind, role })
     }
-
-    async fn server_host(
-        &self,
-        op: &Operation,
-        name: &ServerName,
-        when: When,
-    ) -> Result<Companions, ResourceError> {
-        if self.at.resources.host_taken(HostKind::Server, name.key()).await? {
-            return Err(ResourceError::ServerNameTaken(name.as_str().to_owned()));
-        }
-        let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
-        Ok(Companions { host: Some((HostKind::Server, name.key(), key)), principal: None, when })
-    }
 }
 
 fn object_id(text: &str) -> Result<ObjectId, ResourceError> {
@@ -221,9 +186,7 @@ fn object_id(text: &str) -> Result<ObjectId, ResourceError> {
 }
 
 fn child(server: &ResourceId, object: ObjectId) -> ResourceId {
-    let text = format!("{server}/administrators/{object}");
-    // A resource's id with one more pair of segments is one.
-    ResourceId::parse(&text).unwrap_or_else(|_| server.clone())
+    server.child("administrators", &object.to_string())
 }
 
 /// `properties` of a server. Only tokens log in here, whatever `authConfig` asks for.

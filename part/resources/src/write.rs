@@ -72,9 +72,11 @@ impl Manager {
                 Err(StoreError::Conflict(_)) => {}
                 // It went between the look and the write: the next look finds nothing and creates it.
                 Err(StoreError::Missing(_)) if known.is_some() => {}
-                Err(StoreError::Missing(_)) => {
-                    return Err(ResourceError::NoGroup(id.group().unwrap_or_default().to_owned()));
-                }
+                Err(StoreError::Missing(_)) => match self.lacks(op, id).await? {
+                    // What it lies in has come meanwhile.
+                    ResourceError::NoResource(_) => {}
+                    lacks => return Err(lacks),
+                },
                 Err(other) => return Err(other.into()),
             }
         }
@@ -120,11 +122,20 @@ impl Manager {
             None if id.kind().is_none() => {
                 Err(ResourceError::NoGroup(id.group().unwrap_or_default().to_owned()))
             }
-            None => {
-                self.group_of(op, id).await?;
-                Err(ResourceError::NoResource(Box::new(id.clone())))
-            }
+            None => Err(self.lacks(op, id).await?),
         }
+    }
+
+    /// Why a resource is not there or cannot be made: for want of its group, of the resource it is a child of, or
+    /// simply so.
+    async fn lacks(&self, op: &Operation, id: &ResourceId) -> Result<ResourceError, ResourceError> {
+        if let Err(no_group @ ResourceError::NoGroup(_)) = self.group_of(op, id).await {
+            return Ok(no_group);
+        }
+        Ok(match id.parent() {
+            Some(parent) if !self.is_there(op, &parent).await? => ResourceError::NoParent(Box::new(parent)),
+            _ => ResourceError::NoResource(Box::new(id.clone())),
+        })
     }
 
     /// The group a resource lies in; its location stands in where a resource names none.
@@ -133,17 +144,6 @@ impl Manager {
         let group = ResourceId::of_group(id.subscription(), name);
         let found = self.at.resources.resource(op.caller.tenant, group).await?;
         found.ok_or_else(|| ResourceError::NoGroup(name.to_owned()))
-    }
-
-    /// The id with the group's name as its creator wrote it, so that one resource prints one id.
-    pub(crate) async fn in_group(
-        &self,
-        op: &Operation,
-        id: &ResourceId,
-    ) -> Result<ResourceId, ResourceError> {
-        let group = self.group_of(op, id).await?;
-        let (namespace, kind) = id.kind().and_then(|k| k.as_str().split_once('/')).unwrap_or_default();
-        Ok(ResourceId::of_resource(id.subscription(), group.id.name(), namespace, kind, id.name()))
     }
 
     /// Whether it is there.

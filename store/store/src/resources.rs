@@ -178,7 +178,7 @@ pub trait Resources: Send + Sync {
     ///
     /// # Errors
     /// `Exists` when something is there already or the host name is taken, `Conflict` when the generation is
-    /// another, `Missing` when the resource group is not there.
+    /// another, `Missing` when the resource group, or the resource it is a child of, is not there.
     async fn put_resource(&self, write: ResourceWrite, audit: AuditRecord) -> Result<Resource, StoreError>;
 
     /// Removes a resource or group and what lies below: children, host names, identities of what goes (with their

@@ -82,7 +82,12 @@ pub struct Doors<Op: 'static> {
 
 impl<Op> Doors<Op> {
     pub fn new(table: &'static [Door<Op>], paths: Paths) -> Self {
-        Self { rows: table.iter().map(|door| (door, compile(door.path))).collect(), paths }
+        Self::joined(table, paths)
+    }
+
+    /// Of several tables, the first of which wins.
+    pub fn joined(rows: impl IntoIterator<Item = &'static Door<Op>>, paths: Paths) -> Self {
+        Self { rows: rows.into_iter().map(|door| (door, compile(door.path))).collect(), paths }
     }
 
     pub fn table(&self) -> impl Iterator<Item = &'static Door<Op>> {
@@ -111,19 +116,41 @@ impl<Op> Doors<Op> {
     }
 
     fn fit(&self, pieces: &[Piece], segments: &[&str]) -> Option<Params> {
+        if !self.words_fit(pieces, segments) {
+            return None;
+        }
         let mut params = Params::default();
         self.fit_rest(pieces, segments, &mut params).then_some(params)
+    }
+
+    /// Most rows are out by their words: these are looked at before anything is decoded.
+    fn words_fit(&self, pieces: &[Piece], segments: &[&str]) -> bool {
+        let word_fits = |(piece, segment): (&Piece, &&str)| match piece {
+            Piece::Word(word) => self.same(word, segment),
+            _ => true,
+        };
+        let is_open = |piece: &Piece| matches!(piece, Piece::Many(_) | Piece::Rest(_) | Piece::Optional(_));
+        let Some(open) = pieces.iter().position(is_open) else {
+            return pieces.len() == segments.len() && pieces.iter().zip(segments).all(word_fits);
+        };
+        let after = &pieces[open + 1..];
+        open + after.len() <= segments.len()
+            && pieces[..open].iter().zip(segments).all(word_fits)
+            && after.iter().rev().zip(segments.iter().rev()).all(word_fits)
+    }
+
+    fn same(&self, word: &str, segment: &str) -> bool {
+        match self.paths {
+            Paths::Exact => word == segment,
+            Paths::Lenient => word.eq_ignore_ascii_case(segment),
+        }
     }
 
     fn fit_rest(&self, pieces: &[Piece], segments: &[&str], params: &mut Params) -> bool {
         match (pieces, segments) {
             ([], []) => true,
             ([Piece::Word(word), pieces @ ..], [segment, segments @ ..]) => {
-                let same = match self.paths {
-                    Paths::Exact => word == segment,
-                    Paths::Lenient => word.eq_ignore_ascii_case(segment),
-                };
-                same && self.fit_rest(pieces, segments, params)
+                self.same(word, segment) && self.fit_rest(pieces, segments, params)
             }
             ([Piece::One(name), pieces @ ..], [segment, segments @ ..]) => {
                 !segment.is_empty()

@@ -12,7 +12,11 @@ use cs_serve::{Params, Query, Response};
 use cs_wire_arm::ResourceBody;
 use serde::de::DeserializeOwned;
 
-use crate::{Parts, failure::Failure};
+use crate::{
+    Parts,
+    doors::{Body, Type},
+    failure::Failure,
+};
 
 pub(crate) type Answer = Result<Response, Failure>;
 
@@ -22,6 +26,9 @@ pub(crate) type Handler = for<'c> fn(&'c Call) -> Pin<Box<dyn Future<Output = An
 pub(crate) struct Call {
     pub parts: Arc<Parts>,
     pub op: Operation,
+    /// The type whose table the door is in.
+    pub kind: &'static Type,
+    pub reads: Body,
     pub params: Params,
     pub query: Query,
     pub body: Bytes,
@@ -60,12 +67,21 @@ impl Call {
         Ok(self.id()?.subscription())
     }
 
+    /// The body of a row that reads a document of its own.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body)
+        serde_json::from_slice(self.document()?)
             .map_err(|e| Failure::bad_body(format!("The request content was invalid: {e}.")))
     }
 
+    /// The bytes of such a body, for documents that read themselves.
+    pub fn document(&self) -> Result<&[u8], Failure> {
+        self.check_column(matches!(self.reads, Body::Json(_)))?;
+        Ok(&self.body)
+    }
+
+    /// The body of a row that reads a resource.
     pub fn input(&self) -> Result<Input, Failure> {
+        self.check_column(self.reads == Body::Resource)?;
         let body = ResourceBody::parse(&self.body)?;
         Ok(Input {
             when: self.when,
@@ -74,6 +90,11 @@ impl Call {
             extra: body.rest,
             properties: body.properties.unwrap_or_default(),
         })
+    }
+
+    /// What a table says of its bodies is what its handlers read, or the test that opens every door fails.
+    fn check_column(&self, is_so: bool) -> Result<(), Failure> {
+        if is_so { Ok(()) } else { Err(Failure::internal("a handler reads what its row does not name")) }
     }
 
     pub fn patch(&self) -> Result<Patch, Failure> {

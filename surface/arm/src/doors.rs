@@ -1,13 +1,35 @@
-//! The tables of all types, and finding the door of a request.
+//! What a table of operations is made of, and finding the row of a request.
 
 use cs_serve::{Door, Doors, Found, Needs, Params, Paths, Query};
 
 use crate::{call::Handler, failure::Failure, types};
 
+/// A resource type: the table of its operations, and what clients and docs are told of it.
+pub(crate) struct Type {
+    /// `Microsoft.KeyVault/vaults`.
+    pub name: &'static str,
+    /// A sentence for docs/resource-types.md.
+    pub about: &'static str,
+    /// Newest first: az takes the newest that is no preview. Others of the form are answered like these (arm.md 1.1).
+    pub versions: &'static [&'static str],
+    pub rows: &'static [Door<Op>],
+}
+
 /// What a row runs.
 pub struct Op {
     pub(crate) run: Handler,
+    pub(crate) body: Body,
     pub(crate) also: Also,
+}
+
+/// What a row reads of the body. A handler gets nothing else: see [`crate::call::Call`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    Nothing,
+    /// The envelope of all resources: `location`, `tags`, `properties` and what a type has beside them.
+    Resource,
+    /// Another document, called by what it is.
+    Json(&'static str),
 }
 
 /// What authorisation of a row looks at beside the action and scope.
@@ -26,85 +48,94 @@ pub(crate) enum Also {
 pub(crate) const fn door(
     method: &'static str,
     path: &'static str,
+    body: Body,
     action: &'static str,
     run: Handler,
 ) -> Door<Op> {
-    Door { method, path, query: "", needs: Needs::Action(action), op: Op { run, also: Also::Nothing } }
+    let op = Op { run, body, also: Also::Nothing };
+    Door { method, path, query: "", needs: Needs::Action(action), op }
 }
 
 /// A row that needs no more than a token; `why` says who decides what is shown.
 pub(crate) const fn open_door(
     method: &'static str,
     path: &'static str,
+    body: Body,
     why: &'static str,
     run: Handler,
 ) -> Door<Op> {
-    Door { method, path, query: "", needs: Needs::Token(why), op: Op { run, also: Also::Nothing } }
+    let op = Op { run, body, also: Also::Nothing };
+    Door { method, path, query: "", needs: Needs::Token(why), op }
 }
 
 /// The same row with more to look at.
 pub(crate) const fn also(door: Door<Op>, also: Also) -> Door<Op> {
-    let run = door.op.run;
-    Door { method: door.method, path: door.path, query: door.query, needs: door.needs, op: Op { run, also } }
+    let Op { run, body, .. } = door.op;
+    Door {
+        method: door.method,
+        path: door.path,
+        query: door.query,
+        needs: door.needs,
+        op: Op { run, body, also },
+    }
 }
 
-const ALL: &[&[Door<Op>]] = &[
-    types::subscriptions::DOORS,
-    types::tags::DOORS,
-    types::machines::DOORS,
-    types::identities::DOORS,
-    types::vaults::DOORS,
-    types::accounts::DOORS,
-    types::servers::DOORS,
-    types::servers::certificates::DOORS,
-    types::accounts::containers::DOORS,
-    types::roles::DOORS,
-    types::denies::DOORS,
-    types::locks::DOORS,
-    types::management::DOORS,
-    types::activity::DOORS,
-    types::providers::DOORS,
-    types::groups::DOORS,
-    types::moves::DOORS,
-    types::deployments::DOORS,
-    types::resources::DOORS,
-];
+/// One row of one table, for the docs and for the tests that knock on every door.
+pub struct Entry {
+    pub kind: &'static str,
+    pub about: &'static str,
+    pub versions: &'static [&'static str],
+    pub method: &'static str,
+    pub path: &'static str,
+    pub body: Body,
+    pub needs: Needs,
+}
 
-/// Every row: method, path and need, for the test that knocks on each.
-pub fn doors() -> impl Iterator<Item = (&'static str, &'static str, Needs)> {
-    ALL.iter().flat_map(|table| table.iter()).map(|d| (d.method, d.path, d.needs))
+/// Every row of every type.
+pub fn entries() -> impl Iterator<Item = Entry> {
+    types::ALL.iter().flat_map(|kind| {
+        kind.rows.iter().map(|row| Entry {
+            kind: kind.name,
+            about: kind.about,
+            versions: kind.versions,
+            method: row.method,
+            path: row.path,
+            body: row.op.body,
+            needs: row.needs,
+        })
+    })
 }
 
 /// Whether an action is one of this surface's, and changes something.
 pub(crate) fn changes(action: &str) -> bool {
     !action.ends_with("/read")
-        && ALL
-            .iter()
-            .flat_map(|table| table.iter())
-            .any(|d| matches!(d.needs, Needs::Action(known) if known.eq_ignore_ascii_case(action)))
+        && entries().any(|e| matches!(e.needs, Needs::Action(known) if known.eq_ignore_ascii_case(action)))
 }
 
 pub(crate) struct Way {
+    pub kind: &'static Type,
     pub door: &'static Door<Op>,
     pub params: Params,
 }
 
-pub(crate) struct Tables(Vec<Doors<Op>>);
+pub(crate) struct Tables(Doors<Op>);
 
 impl Tables {
     pub fn new() -> Self {
-        Self(ALL.iter().map(|table| Doors::new(table, Paths::Lenient)).collect())
+        Self(Doors::joined(types::ALL.iter().flat_map(|kind| kind.rows), Paths::Lenient))
     }
 
     pub fn find(&self, method: &str, path: &str, query: &Query) -> Result<Way, Failure> {
-        let mut others = Vec::new();
-        for table in &self.0 {
-            match table.find(method, path, query) {
-                Found::Door(door, params) => return Ok(Way { door, params }),
-                Found::OtherMethods(methods) => others.extend(methods),
-                Found::Nowhere => {}
-            }
+        match self.0.find(method, path, query) {
+            Found::Door(door, params) => Ok(Way { kind: type_of(door)?, door, params }),
+            Found::OtherMethods(methods) => Err(Failure::other_methods(&methods)),
+            Found::Nowhere => Err(Failure::no_type(path, query)),
         }
-        Err(if others.is_empty() { Failure::no_type(path, query) } else { Failure::other_methods(&others) })
     }
+}
+
+/// The type whose table holds this very row.
+fn type_of(door: &'static Door<Op>) -> Result<&'static Type, Failure> {
+    let holds = |kind: &&&Type| kind.rows.as_ptr_range().contains(&std::ptr::from_ref(door));
+    types::ALL.iter().find(holds).copied().ok_or_else(|| Failure::internal("a door belongs to no table"))
 }

@@ -128,14 +128,13 @@ impl Failure {
         )
     }
 
-    pub fn bad_api_version(found: &str) -> Self {
-        Self::bad(
-            "InvalidApiVersionParameter",
-            format!(
-                "The api-version '{}' is invalid. The supported versions are '2026-02-01,2025-08-01,2025-04-01,2024-11-01,2022-12-01,2022-04-01,2021-04-01,2020-06-01'.",
-                shown(found)
-            ),
-        )
+    pub fn bad_api_version(found: &str, supported: &[&str]) -> Self {
+        let message = format!(
+            "The api-version '{}' is invalid. The supported versions are '{}'.",
+            shown(found),
+            supported.join(",")
+        );
+        Self::bad("InvalidApiVersionParameter", message)
     }
 
     pub fn bad_subscription(text: &str) -> Self {
@@ -269,6 +268,14 @@ impl From<ResourceError> for Failure {
                     id.name()
                 );
                 Self::new(S::NOT_FOUND, "ResourceNotFound", message)
+            }
+            ResourceError::NoParent(id) => {
+                let kind = id.kind().map(|k| k.as_str()).unwrap_or_default();
+                let message = format!(
+                    "Can not perform requested operation on nested resource. Parent resource '{kind}/{}' not found.",
+                    id.name()
+                );
+                Self::new(S::NOT_FOUND, "ParentResourceNotFound", message)
             }
             ResourceError::NoScope(scope) => {
                 let message = format!("The scope '{scope}' could not be found.");

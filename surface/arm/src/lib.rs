@@ -31,7 +31,7 @@ use cs_time::Chance;
 use cs_wire_arm::headers;
 use http::{HeaderMap, Method};
 
-pub use doors::doors;
+pub use doors::{Body, Entry, entries};
 
 use crate::{call::Call, doors::Way, failure::Failure};
 
@@ -91,10 +91,13 @@ impl Arm {
             return Ok(cloud::endpoints(&query, &context.address));
         }
         let caller = self.caller(&head.headers, &path, context).await?;
-        check_query(&query)?;
+        let version = version_of(&query)?;
         check_path(&path)?;
         let (method, when) = (head.method, when(&head.headers)?);
         let way = self.doors.find(method.as_str(), &path, &query)?;
+        if !is_version(version) {
+            return Err(Failure::bad_api_version(version, way.kind.versions));
+        }
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
         let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
         self.enter(op, way, (method, path, query, body, when), context).await
@@ -110,8 +113,9 @@ impl Arm {
         let scope = place::scope_of(way.door.path, &way.params)?;
         let parts = Arc::clone(&self.parts);
         let address = context.address.clone();
+        let (kind, reads, params) = (way.kind, way.door.op.body, way.params);
         let mut call =
-            Call { parts, op, params: way.params, query, body, when, path, address, scope, allowed: None };
+            Call { parts, op, kind, reads, params, query, body, when, path, address, scope, allowed: None };
         call.check_subscription().await?;
         authorise::authorise(&mut call, way.door).await?;
         if let Some(deed) = authorise::deed(way.door) {
@@ -162,32 +166,33 @@ fn when(headers: &HeaderMap) -> Result<When, Failure> {
     }
 }
 
-/// `api-version` is required; its value may be any date (arm.md 1.1). A doubled parameter could be read two ways.
-fn check_query(query: &Query) -> Result<(), Failure> {
+/// `api-version` is required. A doubled parameter could be read two ways.
+fn version_of(query: &Query) -> Result<&str, Failure> {
     if query.has_duplicates() {
         return Err(Failure::bad_uri());
     }
-    let version = query.get("api-version").filter(|v| !v.is_empty()).ok_or_else(Failure::no_api_version)?;
-    let date = version.get(..10).unwrap_or_default();
+    query.get("api-version").filter(|v| !v.is_empty()).ok_or_else(Failure::no_api_version)
+}
+
+/// Whether it may be a version: a date since the resource manager is there, and a word behind it (arm.md 1.1). Clients
+/// have newer ones every month; none is refused for that.
+fn is_version(text: &str) -> bool {
+    let (Some(date), Some(rest)) = (text.get(..10), text.get(10..)) else { return false };
     let dated = date.bytes().enumerate().all(|(at, b)| match at {
         4 | 7 => b == b'-',
         _ => b.is_ascii_digit(),
     });
-    let rest = version.get(10..).unwrap_or_default();
-    let suffix = rest.is_empty()
-        || rest.len() > 1
-            && rest.starts_with('-')
-            && rest[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    let within = |from: usize, least: u8, most: u8| {
-        date.get(from..from + 2)
-            .and_then(|n| n.parse::<u8>().ok())
-            .is_some_and(|n| (least..=most).contains(&n))
+    let within = |range: std::ops::Range<usize>, least: u16, most: u16| {
+        date.get(range).and_then(|n| n.parse().ok()).is_some_and(|n: u16| (least..=most).contains(&n))
     };
-    if date.len() == 10 && dated && within(5, 1, 12) && within(8, 1, 31) && suffix && rest.len() <= 32 {
-        Ok(())
-    } else {
-        Err(Failure::bad_api_version(version))
-    }
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+    let suffix = rest.is_empty() || rest.len() > 1 && rest.starts_with('-') && rest[1..].bytes().all(word);
+    dated
+        && within(0..4, 2013, 9999)
+        && within(5..7, 1, 12)
+        && within(8..10, 1, 31)
+        && suffix
+        && rest.len() <= 32
 }
 
 /// Encoded separators would let two readers of one path see two resources (D01).

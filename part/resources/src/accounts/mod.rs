@@ -5,17 +5,43 @@ mod rules;
 
 use cs_ids::{AccountName, ResourceId};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{HostKind, Resource, StoreError};
+use cs_store::{HostKind, Resource};
+use cs_time::Timestamp;
 
 use crate::{
-    Input, Manager, NameVerdict, Patch, ResourceError, When, input, tags,
-    write::{Companions, Shape, location_of},
+    Input, Manager, NameVerdict, Patch, ResourceError, When,
+    kinds::{Members, Rules},
+    tags,
+    write::Companions,
 };
 
 pub use keys::AccountKey;
 
 /// The type of storage accounts.
 pub const ACCOUNTS: &str = "Microsoft.Storage/storageAccounts";
+
+struct AccountRules {
+    now: Timestamp,
+}
+
+impl Rules for AccountRules {
+    const KIND: &'static str = ACCOUNTS;
+    const TAG_NAME_MAX_CHARS: usize = tags::ACCOUNT_NAME_MAX_CHARS;
+
+    fn members(
+        &self,
+        known: Option<&Resource>,
+        location: &str,
+        given: Members,
+    ) -> Result<Members, ResourceError> {
+        let old = known.and_then(|k| k.properties.as_object());
+        let created = known.map_or(self.now, |k| k.created);
+        Ok(Members {
+            properties: rules::properties(old, given.properties, created, location)?,
+            extra: rules::extra(known.and_then(|k| k.extra.as_object()), given.extra)?,
+        })
+    }
+}
 
 impl Manager {
     /// Creates or updates an account.
@@ -31,39 +57,14 @@ impl Manager {
     ) -> Result<(Resource, bool), ResourceError> {
         // Whatever the case in the path, the account has one name, as its host has.
         let name: AccountName = id.name().to_ascii_lowercase().parse()?;
-        let group = self.group_of(op, id).await?;
-        let id = ResourceId::of_resource(
-            id.subscription(),
-            group.id.name(),
-            "Microsoft.Storage",
-            "storageAccounts",
-            name.as_str(),
-        );
-        let wanted = input::location(new.location.as_deref())?;
-        let new_tags = new.tags.unwrap_or_default();
-        tags::check(&new_tags, tags::ACCOUNT_NAME_MAX_CHARS)?;
+        let id = self.id_in_group(op, id, ACCOUNTS, name.as_str()).await?;
         let companions = match self.is_there(op, &id).await? {
-            true => Companions::none(new.when),
+            true => Companions::default(),
             false => self.account_host(op, &name, new.when).await?,
         };
-        let now = self.at.clock.now();
-        let written = self.write(op, allowed, (&id, ACCOUNTS), companions, |known| {
-            let location = location_of(&id, known, wanted.as_deref())?;
-            let old = known.and_then(|k| k.properties.as_object());
-            let created = known.map_or(now, |k| k.created);
-            Ok(Shape {
-                properties: rules::properties(old, new.properties.clone(), created, &location)?,
-                extra: rules::extra(known.and_then(|k| k.extra.as_object()), new.extra.clone())?,
-                tags: new_tags.clone(),
-                location,
-            })
-        });
-        match written.await {
-            Err(ResourceError::Store(StoreError::Exists(_))) => {
-                Err(ResourceError::AccountNameTaken { name: name.as_str().to_owned(), ours: false })
-            }
-            other => other,
-        }
+        let rules = AccountRules { now: self.at.clock.now() };
+        let taken = || ResourceError::AccountNameTaken { name: name.as_str().to_owned(), ours: false };
+        self.put(op, allowed, &id, new, companions, &rules).await.map_err(|e| e.or_taken(taken))
     }
 
     /// Changes members of an account.
@@ -77,21 +78,7 @@ impl Manager {
         id: &ResourceId,
         patch: Patch,
     ) -> Result<Resource, ResourceError> {
-        self.existing(op, id).await?;
-        if let Some(new) = &patch.tags {
-            tags::check(new, tags::ACCOUNT_NAME_MAX_CHARS)?;
-        }
-        let written = self.write(op, allowed, (id, ACCOUNTS), Companions::none(patch.when), |known| {
-            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
-            let mut shape = Shape::of(known);
-            let given = input::merged(&shape.properties, &patch.properties);
-            shape.properties =
-                rules::properties(Some(&shape.properties), given, known.created, &shape.location)?;
-            shape.extra = rules::extra(Some(&shape.extra), patch.extra.clone())?;
-            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
-            Ok(shape)
-        });
-        Ok(written.await?.0)
+        self.patch(op, allowed, id, patch, &AccountRules { now: self.at.clock.now() }).await
     }
 
     /// Whether an account of this name could be created now.
@@ -115,7 +102,6 @@ impl Manager {
             let ours = owner.tenant == op.caller.tenant;
             return Err(ResourceError::AccountNameTaken { name: name.as_str().to_owned(), ours });
         }
-        let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
-        Ok(Companions { host: Some((HostKind::Account, name.key(), key)), principal: None, when })
+        self.new_host(op, HostKind::Account, name.key()).await
     }
 }

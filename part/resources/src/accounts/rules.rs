@@ -125,8 +125,22 @@ fn encryption(all: &mut Map<String, Value>, created: Timestamp) -> Result<(), Re
         return Err(ResourceError::invalid("encryption", why));
     }
     let blob = json!({"enabled": true, "keyType": "Account", "lastEnabledTime": created.iso7()});
-    let whole = json!({"services": {"blob": blob}, "keySource": "Microsoft.Storage"});
-    all.insert("encryption".to_owned(), whole);
+    let mut whole = match all.shift_remove("encryption") {
+        Some(Value::Object(given)) => given,
+        None => Map::new(),
+        Some(_) => return Err(ResourceError::invalid("encryption", "must be an object")),
+    };
+    let mut services = match whole.shift_remove("services") {
+        Some(Value::Object(given)) => given,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => {
+            return Err(ResourceError::invalid("encryption", "must have 'services' that are an object"));
+        }
+    };
+    services.insert("blob".to_owned(), blob);
+    whole.insert("services".to_owned(), Value::Object(services));
+    whole.insert("keySource".to_owned(), json!("Microsoft.Storage"));
+    all.insert("encryption".to_owned(), Value::Object(whole));
     Ok(())
 }
 

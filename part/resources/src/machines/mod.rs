@@ -6,6 +6,7 @@
 //! whoever may onboard machines must not be able to take over one that is connected. Delete the machine first.
 
 mod attached;
+mod extensions;
 
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId};
 use cs_jose::Jwk;
@@ -15,11 +16,13 @@ use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, input, tags,
-    write::{Companions, Shape, location_of},
+    Input, Manager, Patch, ResourceError, input,
+    kinds::{Members, Rules},
+    write::Companions,
 };
 
 pub use attached::Attachments;
+pub use extensions::EXTENSIONS;
 
 /// The type of machines.
 pub const MACHINES: &str = "Microsoft.HybridCompute/machines";
@@ -35,6 +38,40 @@ const PUBLIC_KEY_MAX_BYTES: usize = 2048;
 
 /// A key does not run out by itself: it is replaced by rotation, or goes with its machine.
 const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
+
+struct MachineRules<'r> {
+    now: Timestamp,
+    id: &'r ResourceId,
+    principal: Option<&'r Principal>,
+    key: Option<&'r Jwk>,
+    /// The stored `identity` that `after` was worked out from.
+    before: Option<Value>,
+    after: Value,
+}
+
+impl Rules for MachineRules<'_> {
+    const KIND: &'static str = MACHINES;
+    const KEEPS_TAGS: bool = true;
+
+    fn members(
+        &self,
+        known: Option<&Resource>,
+        _: &str,
+        mut given: Members,
+    ) -> Result<Members, ResourceError> {
+        if known.and_then(|k| k.extra.get("identity")) != self.before.as_ref() {
+            return Err(ResourceError::Busy(Box::new(self.id.clone())));
+        }
+        given.extra.insert("identity".to_owned(), self.after.clone());
+        let asked = input::without_read_only(given.properties, READ_ONLY);
+        let properties = match (known.and_then(|k| k.properties.as_object()), self.principal) {
+            (Some(old), _) => updated(old, &asked, self.key)?,
+            (None, Some(principal)) => connected(&asked, self.now, principal),
+            (None, None) => return Err(ResourceError::NoResource(Box::new(self.id.clone()))),
+        };
+        Ok(Members { properties, ..given })
+    }
+}
 
 impl Manager {
     /// Connects a machine, or updates one.
@@ -52,39 +89,16 @@ impl Manager {
     ) -> Result<(Resource, bool), ResourceError> {
         id.name().parse::<MachineName>()?;
         let key = public_key(&new.properties)?;
-        let wanted = input::location(new.location.as_deref())?;
-        let id = &self.in_group(op, id).await?;
+        let id = &self.id_in_group(op, id, MACHINES, id.name()).await?;
         let identity = self.identity(op, id, key.as_ref());
-        let given = input::without_read_only(new.properties, READ_ONLY);
-        if let Some(tags) = &new.tags {
-            tags::check(tags, tags::NAME_MAX_CHARS)?;
-        }
-        let before = self.at.resources.resource(op.caller.tenant, id.clone()).await?;
-        let before = before.and_then(|b| b.extra.get("identity").cloned());
+        let known = self.at.resources.resource(op.caller.tenant, id.clone()).await?;
+        let before = known.and_then(|k| k.extra.get("identity").cloned());
         let own = before.clone().unwrap_or_else(|| identity_of(&identity.principal));
-        let whose = self.attach(op, &own, identities, may_assign).await?;
-        let companions = Companions { principal: Some(identity.clone()), host: None, when: new.when };
-        self.write(op, allowed, (id, MACHINES), companions, |known| {
-            let mut extra = input::extra(new.extra.clone());
-            let old = known.map(Shape::of).unwrap_or(Shape {
-                location: String::new(),
-                tags: Vec::new(),
-                extra: Map::new(),
-                properties: Map::new(),
-            });
-            // What was worked out above is about the identities of then.
-            if old.extra.get("identity") != before.as_ref() {
-                return Err(ResourceError::Busy(Box::new(id.clone())));
-            }
-            extra.insert("identity".to_owned(), whose.clone());
-            let properties = match known {
-                None => connected(&given, op.started, &identity.principal),
-                Some(_) => updated(&old.properties, &given, key.as_ref())?,
-            };
-            let location = location_of(id, known, wanted.as_deref())?;
-            Ok(Shape { location, tags: new.tags.clone().unwrap_or(old.tags), extra, properties })
-        })
-        .await
+        let after = self.attach(op, &own, identities, may_assign).await?;
+        let (principal, key) = (Some(&identity.principal), key.as_ref());
+        let rules = MachineRules { now: op.started, id, principal, key, before, after };
+        let companions = Companions { principal: Some(identity.clone()), ..Companions::default() };
+        self.put(op, allowed, id, new, companions, &rules).await
     }
 
     /// Changes tags (replaced wholly) and some properties of a machine.
@@ -99,25 +113,12 @@ impl Manager {
         patch: Patch,
         (identities, may_assign): (&Attachments, &[ResourceId]),
     ) -> Result<Resource, ResourceError> {
-        let before = self.existing(op, id).await?.extra.get("identity").cloned().unwrap_or_default();
-        let whose = self.attach(op, &before, identities, may_assign).await?;
-        if let Some(tags) = &patch.tags {
-            tags::check(tags, tags::NAME_MAX_CHARS)?;
-        }
+        let before = self.existing(op, id).await?.extra.get("identity").cloned();
+        let own = before.clone().unwrap_or_default();
+        let after = self.attach(op, &own, identities, may_assign).await?;
         let key = public_key(&patch.properties)?;
-        let given = input::without_read_only(patch.properties, READ_ONLY);
-        let written = self.write(op, allowed, (id, MACHINES), Companions::none(patch.when), |known| {
-            let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
-            shape.properties = updated(&shape.properties, &given, key.as_ref())?;
-            shape.tags = patch.tags.clone().unwrap_or(shape.tags);
-            if shape.extra.get("identity") != Some(&before) {
-                return Err(ResourceError::Busy(Box::new(id.clone())));
-            }
-            shape.extra = input::merged(&shape.extra, &input::extra(patch.extra.clone()));
-            shape.extra.insert("identity".to_owned(), whose.clone());
-            Ok(shape)
-        });
-        Ok(written.await?.0)
+        let rules = MachineRules { now: op.started, id, principal: None, key: key.as_ref(), before, after };
+        self.patch(op, allowed, id, patch, &rules).await
     }
 
     /// Removes a resource, with its identity and role assignments. `false` when it was not there.

@@ -3,14 +3,15 @@
 mod policies;
 mod rules;
 
-use cs_ids::{ResourceId, SubscriptionId, VaultName};
+use cs_ids::{ResourceId, SubscriptionId, TenantId, VaultName};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, HostKind, Resource};
 use serde_json::{Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, When, input, tags,
-    write::{Companions, Shape, location_of},
+    Input, Manager, Patch, ResourceError, When, input,
+    kinds::{Members, Rules},
+    write::{Companions, Shape},
 };
 
 pub use policies::PolicyChange;
@@ -35,6 +36,21 @@ pub enum NameVerdict {
     Taken,
 }
 
+struct VaultRules<'o> {
+    tenant: TenantId,
+    options: &'o VaultOptions,
+}
+
+impl Rules for VaultRules<'_> {
+    const KIND: &'static str = VAULTS;
+
+    fn members(&self, known: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
+        let old = known.and_then(|k| k.properties.as_object());
+        let properties = rules::properties(old, given.properties, self.tenant, self.options)?;
+        Ok(Members { properties, ..given })
+    }
+}
+
 impl Manager {
     /// Creates or replaces a vault.
     ///
@@ -55,30 +71,14 @@ impl Manager {
         if recover && self.recover_vault(op, allowed, id).await? {
             return Ok((self.existing(op, id).await?, false));
         }
-        let id = &self.in_group(op, id).await?;
-        let wanted = input::location(new.location.as_deref())?;
-        let new_tags = new.tags.unwrap_or_default();
-        tags::check(&new_tags, tags::NAME_MAX_CHARS)?;
+        let id = &self.id_in_group(op, id, VAULTS, id.name()).await?;
         let companions = match self.is_there(op, id).await? {
-            true => Companions::none(new.when),
+            true => Companions::default(),
             false => self.vault_host(op, id, &name, new.when).await?,
         };
-        let tenant = op.caller.tenant;
-        let written = self.write(op, allowed, (id, VAULTS), companions, |known| {
-            let old = known.and_then(|k| k.properties.as_object());
-            Ok(Shape {
-                location: location_of(id, known, wanted.as_deref())?,
-                tags: new_tags.clone(),
-                extra: input::extra(new.extra.clone()),
-                properties: rules::properties(old, new.properties.clone(), tenant, &options)?,
-            })
-        });
-        match written.await {
-            Err(ResourceError::Store(cs_store::StoreError::Exists(_))) => {
-                Err(ResourceError::VaultNameTaken(name.as_str().to_owned()))
-            }
-            other => other,
-        }
+        let rules = VaultRules { tenant: op.caller.tenant, options: &options };
+        let taken = || ResourceError::VaultNameTaken(name.as_str().to_owned());
+        self.put(op, allowed, id, new, companions, &rules).await.map_err(|e| e.or_taken(taken))
     }
 
     /// Changes members of a vault; policies and network rules are replaced when present.
@@ -93,18 +93,8 @@ impl Manager {
         patch: Patch,
         options: VaultOptions,
     ) -> Result<Resource, ResourceError> {
-        if let Some(new) = &patch.tags {
-            tags::check(new, tags::NAME_MAX_CHARS)?;
-        }
-        self.change_vault(op, allowed, id, |shape| {
-            let given = input::merged(&shape.properties, &patch.properties);
-            shape.properties = rules::properties(Some(&shape.properties), given, op.caller.tenant, &options)?;
-            if let Some(new) = &patch.tags {
-                shape.tags.clone_from(new);
-            }
-            Ok(())
-        })
-        .await
+        let rules = VaultRules { tenant: op.caller.tenant, options: &options };
+        self.patch(op, allowed, id, patch, &rules).await
     }
 
     /// Changes the access policies of a vault; answers the vault afterwards.
@@ -119,26 +109,12 @@ impl Manager {
         change: PolicyChange,
         given: &Value,
     ) -> Result<Resource, ResourceError> {
-        self.change_vault(op, allowed, id, |shape| {
-            let old = shape.properties.get("accessPolicies").cloned().unwrap_or_else(|| json!([]));
-            let new = policies::changed(&old, change, given, op.caller.tenant)?;
-            shape.properties.insert("accessPolicies".to_owned(), new);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn change_vault(
-        &self,
-        op: &Operation,
-        allowed: &Allowed,
-        id: &ResourceId,
-        change: impl Fn(&mut Shape) -> Result<(), ResourceError> + Send + Sync,
-    ) -> Result<Resource, ResourceError> {
         self.existing(op, id).await?;
         let written = self.write(op, allowed, (id, VAULTS), Companions::default(), |known| {
             let mut shape = Shape::of(known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?);
-            change(&mut shape)?;
+            let old = shape.properties.get("accessPolicies").cloned().unwrap_or_else(|| json!([]));
+            let new = policies::changed(&old, change, given, op.caller.tenant)?;
+            shape.properties.insert("accessPolicies".to_owned(), new);
             Ok(shape)
         });
         Ok(written.await?.0)
@@ -242,8 +218,7 @@ impl Manager {
                 false => ResourceError::VaultNameTaken(as_written),
             });
         }
-        let key = self.at.keys.new_wrapped_key(op.caller.tenant).await?;
-        Ok(Companions { host: Some((HostKind::Vault, name.key(), key)), principal: None, when })
+        self.new_host(op, HostKind::Vault, name.key()).await
     }
 }
 

@@ -417,8 +417,10 @@ pub(super) async fn put(c: &mut Conn<'_>, write: &ResourceWrite) -> Result<Resou
     }
     if let (Some(group), true) = (r.id.group(), r.id.kind().is_some()) {
         let group = ResourceId::of_group(r.id.subscription(), group);
-        if find(c, r.tenant, &group).await?.is_none() {
-            return Err(StoreError::Missing(group.to_string()));
+        for above in [Some(group), r.id.parent()].into_iter().flatten() {
+            if find(c, r.tenant, &above).await?.is_none_or(|found| found.deleted.is_some()) {
+                return Err(StoreError::Missing(above.to_string()));
+            }
         }
     }
     let mut stored = r.clone();

@@ -1,5 +1,6 @@
 //! Every door of the table, knocked on by the same callers.
 
+use cs_arm::Entry;
 use cs_serve::Needs;
 
 use crate::world::{OWNER, S, World};
@@ -20,7 +21,7 @@ fn filled(path: &str) -> String {
 async fn h10_every_door_asks_for_a_token_and_for_its_action() {
     let world = World::new().await;
     let mut doors = 0;
-    for (method, path, needs) in cs_arm::doors() {
+    for Entry { method, path, needs, .. } in cs_arm::entries() {
         doors += 1;
         let target = filled(path);
         let anonymous = world.send("", method, &target, "{}").await;
@@ -44,7 +45,7 @@ async fn h10_every_door_asks_for_a_token_and_for_its_action() {
 #[tokio::test]
 async fn b25_a_token_of_another_tenant_opens_no_door() {
     let world = World::new().await;
-    for (method, path, _) in cs_arm::doors().filter(|d| d.0 != "HEAD") {
+    for Entry { method, path, .. } in cs_arm::entries().filter(|d| d.method != "HEAD") {
         let target = filled(path);
         let reply = world.send("stranger", method, &target, "{}").await;
         if target.starts_with("/subscriptions/") {
@@ -75,9 +76,9 @@ async fn h10_the_right_role_opens_every_door() {
     world.grant("top", OWNER, "/", None).await;
     // What is taken away is knocked on last.
     let order = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"];
-    let mut doors: Vec<_> = cs_arm::doors().collect();
-    doors.sort_by_key(|(method, ..)| order.iter().position(|m| m == method));
-    for (method, path, _) in doors {
+    let mut doors: Vec<_> = cs_arm::entries().collect();
+    doors.sort_by_key(|door| order.iter().position(|m| *m == door.method));
+    for Entry { method, path, .. } in doors {
         let reply = world.send("top", method, &filled(path), "{}").await;
         assert!(!matches!(reply.status, 401 | 403), "{method} {path}: {} {}", reply.status, reply.text);
         assert!(reply.status < 500, "{method} {path}: {}", reply.text);

@@ -7,7 +7,9 @@
 )]
 
 mod attacks;
+mod docs;
 mod doors;
+mod extensions;
 mod identities;
 mod lab;
 mod roles;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cs_blob::{Account, BlobError, Conditions, ContainerRow, Lease, LeaseState};
 use cs_ids::{ContainerName, ResourceId};
 use cs_resources::{Resource, ResourceError};
-use cs_serve::{Door, Response, json};
+use cs_serve::{Response, json};
 use cs_time::Timestamp;
 use cs_wire_arm::List;
 use http::{HeaderValue, StatusCode, header};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json as value};
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Op, door},
+    doors::{Body, Type, door},
     failure::Failure,
 };
 
@@ -22,6 +22,9 @@ const KIND: &str = "Microsoft.Storage/storageAccounts/blobServices/containers";
 const READ: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/read";
 const WRITE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/write";
 const DELETE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/delete";
+const SERVICE_WRITE: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
+const ALL_SERVICES: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices");
+const SERVICE: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default");
 const SERVICE_READ: &str = "Microsoft.Storage/storageAccounts/blobServices/read";
 const LIST: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default/containers");
 const ONE: &str =
@@ -29,22 +32,29 @@ const ONE: &str =
 /// Containers of a page: unless told otherwise, and at most.
 const PAGE_MAX: u32 = 5000;
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door("GET", LIST, READ, |c| Box::pin(list(c))),
-    door("GET", ONE, READ, |c| Box::pin(show(c))),
-    door("PUT", ONE, WRITE, |c| Box::pin(put(c))),
-    door("PATCH", ONE, WRITE, |c| Box::pin(patch(c))),
-    door("DELETE", ONE, DELETE, |c| Box::pin(delete(c))),
-    door("GET", g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices"), SERVICE_READ, |c| {
-        Box::pin(services(c))
-    }),
-    door(
-        "GET",
-        g!("/providers/Microsoft.Storage/storageAccounts/{name}/blobServices/default"),
-        SERVICE_READ,
-        |c| Box::pin(service(c)),
-    ),
-];
+pub(crate) static SERVICES: Type = Type {
+    name: "Microsoft.Storage/storageAccounts/blobServices",
+    about: "The blob service of an account.",
+    versions: super::VERSIONS,
+    rows: &[
+        door("GET", ALL_SERVICES, Body::Nothing, SERVICE_READ, |c| Box::pin(services(c))),
+        door("GET", SERVICE, Body::Nothing, SERVICE_READ, |c| Box::pin(service(c))),
+        door("PUT", SERVICE, Body::Resource, SERVICE_WRITE, |c| Box::pin(put_service(c))),
+    ],
+};
+
+pub(crate) static TYPE: Type = Type {
+    name: KIND,
+    about: "Containers of an account.",
+    versions: super::VERSIONS,
+    rows: &[
+        door("GET", LIST, Body::Nothing, READ, |c| Box::pin(list(c))),
+        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
+        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+    ],
+};
 
 /// The account in the path: its resource, and its blobs.
 async fn account(call: &Call) -> Result<(Resource, Arc<Account>), Failure> {
@@ -251,4 +261,30 @@ async fn services(call: &Call) -> Answer {
 async fn service(call: &Call) -> Answer {
     let (account, _) = account(call).await?;
     Ok(json(StatusCode::OK, &blob_service(&account)))
+}
+
+/// What is sent back as it was read changes nothing; anything else asks for what the blob service here does not do.
+async fn put_service(call: &Call) -> Answer {
+    let (account, _) = account(call).await?;
+    let known = blob_service(&account);
+    for (name, value) in call.input()?.properties {
+        if !value.is_null() && value != known["properties"][&name] && !is_off(&value) {
+            let message = format!(
+                "The property '{}' of the blob service cannot be changed on this site.",
+                crate::failure::shown(&name)
+            );
+            return Err(Failure::bad_body(message));
+        }
+    }
+    Ok(json(StatusCode::OK, &known))
+}
+
+/// A switch that is off, or an object in which everything is.
+fn is_off(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(all) => all.is_empty(),
+        Value::Object(all) => all.values().all(is_off),
+        _ => false,
+    }
 }

@@ -3,81 +3,62 @@
 pub(crate) mod containers;
 
 use cs_resources::ACCOUNTS;
-use cs_serve::{Door, Response, json};
+use cs_serve::{Response, json};
 use cs_wire_arm::{AccountKeyReply, AccountKeys, KeyQuestion, NameQuestion};
 use http::StatusCode;
 
-use super::{resources, vaults::availability};
+use super::{
+    shared::{LISTED, answered, delete, exists, list, show},
+    vaults::deleted::availability,
+};
 use crate::{
-    answer::{bare, head, whole},
     call::{Answer, Call},
-    doors::{Op, door, open_door},
+    doors::{Body, Type, door, open_door},
 };
 
 const READ: &str = "Microsoft.Storage/storageAccounts/read";
 const WRITE: &str = "Microsoft.Storage/storageAccounts/write";
+const DELETE: &str = "Microsoft.Storage/storageAccounts/delete";
+const KEYS: &str = "Microsoft.Storage/storageAccounts/listkeys/action";
+const NEW_KEY: &str = "Microsoft.Storage/storageAccounts/regeneratekey/action";
+const NAMES: &str = "Microsoft.Storage/checknameavailability/read";
+const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.Storage/storageAccounts");
+const IN_GROUP: &str = g!("/providers/Microsoft.Storage/storageAccounts");
 const ONE: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}");
-const LISTED: &str = "shows those the caller may read";
+const KEYS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listKeys");
+const NEW_KEY_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/regenerateKey");
+const CHECK_NAME: &str = s!("/providers/Microsoft.Storage/checkNameAvailability");
+const VERSIONS: &[&str] =
+    &["2026-09-01", "2025-08-01", "2024-01-01", "2023-05-01", "2022-09-01", "2021-09-01"];
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door("GET", s!("/providers/Microsoft.Storage/storageAccounts"), LISTED, |c| Box::pin(list(c))),
-    open_door("GET", g!("/providers/Microsoft.Storage/storageAccounts"), LISTED, |c| Box::pin(list(c))),
-    door("GET", ONE, READ, |c| Box::pin(show(c))),
-    door("HEAD", ONE, READ, |c| Box::pin(exists(c))),
-    door("PUT", ONE, WRITE, |c| Box::pin(put(c))),
-    door("PATCH", ONE, WRITE, |c| Box::pin(patch(c))),
-    door("DELETE", ONE, "Microsoft.Storage/storageAccounts/delete", |c| Box::pin(delete(c))),
-    door(
-        "POST",
-        g!("/providers/Microsoft.Storage/storageAccounts/{name}/listKeys"),
-        "Microsoft.Storage/storageAccounts/listkeys/action",
-        |c| Box::pin(keys(c)),
-    ),
-    door(
-        "POST",
-        g!("/providers/Microsoft.Storage/storageAccounts/{name}/regenerateKey"),
-        "Microsoft.Storage/storageAccounts/regeneratekey/action",
-        |c| Box::pin(new_key(c)),
-    ),
-    door(
-        "POST",
-        s!("/providers/Microsoft.Storage/checkNameAvailability"),
-        "Microsoft.Storage/checknameavailability/read",
-        |c| Box::pin(check_name(c)),
-    ),
-];
-
-async fn list(call: &Call) -> Answer {
-    resources::answer_list(call, resources::Which { kind: Some(ACCOUNTS), read: READ, whole: true }).await
-}
-
-async fn show(call: &Call) -> Answer {
-    let account = call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &whole(&account, &call.address)))
-}
-
-async fn exists(call: &Call) -> Answer {
-    Ok(head(call.manager().is_there(&call.op, &call.id()?).await?))
-}
+pub(crate) static TYPE: Type = Type {
+    name: ACCOUNTS,
+    about: "Storage accounts and their keys.",
+    versions: VERSIONS,
+    rows: &[
+        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))),
+        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
+        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+        door("POST", KEYS_OF, Body::Nothing, KEYS, |c| Box::pin(keys(c))),
+        door("POST", NEW_KEY_OF, Body::Json("keyName"), NEW_KEY, |c| Box::pin(new_key(c))),
+        door("POST", CHECK_NAME, Body::Json("name, type"), NAMES, |c| Box::pin(check_name(c))),
+    ],
+};
 
 /// 200 also for a new one: 201 breaks every client.
 async fn put(call: &Call) -> Answer {
     let (account, _) =
         call.manager().put_account(&call.op, call.allowed()?, &call.id()?, call.input()?).await?;
-    Ok(json(StatusCode::OK, &whole(&account, &call.address)))
+    Ok(answered(call, &account))
 }
 
 async fn patch(call: &Call) -> Answer {
     let account = call.manager().patch_account(&call.op, call.allowed()?, &call.id()?, call.patch()?).await?;
-    Ok(json(StatusCode::OK, &whole(&account, &call.address)))
-}
-
-async fn delete(call: &Call) -> Answer {
-    let there = call.manager().delete(&call.op, call.allowed()?, &call.id()?).await?;
-    if there {
-        call.refresh().await?;
-    }
-    Ok(bare(if there { StatusCode::OK } else { StatusCode::NO_CONTENT }))
+    Ok(answered(call, &account))
 }
 
 async fn keys(call: &Call) -> Answer {

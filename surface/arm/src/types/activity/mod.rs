@@ -3,7 +3,7 @@
 use cs_audit::{AuditOutcome, AuditRecord};
 use cs_ids::{ResourceId, Scope};
 use cs_resources::Activity;
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_time::Timestamp;
 use cs_wire_arm::{Filter, List};
 use http::StatusCode;
@@ -11,16 +11,22 @@ use serde_json::{Value, json as value};
 
 use crate::{
     call::{Answer, Call},
-    doors::{Op, changes, door},
+    doors::{Body, Type, changes, door},
     failure::Failure,
 };
 
-pub(crate) const DOORS: &[Door<Op>] = &[door(
-    "GET",
-    s!("/providers/Microsoft.Insights/eventtypes/management/values"),
-    "Microsoft.Insights/eventtypes/values/read",
-    |c| Box::pin(list(c)),
-)];
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Insights/eventtypes",
+    about: "The activity log: what was done or refused in a subscription.",
+    versions: &["2017-03-01-preview", "2015-04-01"],
+    rows: &[door(
+        "GET",
+        s!("/providers/Microsoft.Insights/eventtypes/management/values"),
+        Body::Nothing,
+        "Microsoft.Insights/eventtypes/values/read",
+        |c| Box::pin(list(c)),
+    )],
+};
 
 async fn list(call: &Call) -> Answer {
     let subscription = call.subscription()?;

@@ -1,36 +1,47 @@
 //! Deny assignments (rbac.md 5) and what the caller itself may do (rbac.md 9).
 
 use cs_resources::DenyRow;
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::{Filter, List};
 use http::StatusCode;
 use serde_json::{Map, Value, json as value};
 
-use super::roles::permission;
+use super::definitions::permission;
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Op, door, open_door},
+    doors::{Body, Type, door, open_door},
     failure::{Failure, shown},
 };
 
 const READ: &str = "Microsoft.Authorization/denyAssignments/read";
+const WRITE: &str = "Microsoft.Authorization/denyAssignments/write";
+const DELETE: &str = "Microsoft.Authorization/denyAssignments/delete";
+const OWN: &str = at!("/providers/Microsoft.Authorization/permissions");
 const KIND: &str = "Microsoft.Authorization/denyAssignments";
-const LIST: &str = "/{scope*}/providers/Microsoft.Authorization/denyAssignments";
-const ONE: &str = "/{scope*}/providers/Microsoft.Authorization/denyAssignments/{deny}";
+const LIST: &str = at!("/providers/Microsoft.Authorization/denyAssignments");
+const ONE: &str = at!("/providers/Microsoft.Authorization/denyAssignments/{deny}");
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door("GET", LIST, READ, |c| Box::pin(list(c))),
-    door("GET", ONE, READ, |c| Box::pin(show(c))),
-    door("PUT", ONE, "Microsoft.Authorization/denyAssignments/write", |c| Box::pin(put(c))),
-    door("DELETE", ONE, "Microsoft.Authorization/denyAssignments/delete", |c| Box::pin(delete(c))),
-    open_door(
-        "GET",
-        "/{scope*}/providers/Microsoft.Authorization/permissions",
-        "shows what the caller itself may do",
-        |c| Box::pin(permissions(c)),
-    ),
-];
+pub(crate) static TYPE: Type = Type {
+    name: KIND,
+    about: "Deny assignments: they win over roles.",
+    versions: &["2024-07-01-preview", "2022-04-01"],
+    rows: &[
+        door("GET", LIST, Body::Nothing, READ, |c| Box::pin(list(c))),
+        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+    ],
+};
+
+pub(crate) static PERMISSIONS: Type = Type {
+    name: "Microsoft.Authorization/permissions",
+    about: "What the caller itself may do at a scope.",
+    versions: &["2022-04-01", "2018-07-01", "2015-07-01"],
+    rows: &[open_door("GET", OWN, Body::Nothing, "shows what the caller itself may do", |c| {
+        Box::pin(permissions(c))
+    })],
+};
 
 async fn list(call: &Call) -> Answer {
     let (below, wanted) = filter(call)?;

@@ -1,12 +1,12 @@
 //! Template deployments (arm.md 4.12): not served, and said so in words that az prints.
 
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::List;
 use http::StatusCode;
 
 use crate::{
     call::{Answer, Call},
-    doors::{Op, door},
+    doors::{Body, Type, door},
     failure::Failure,
 };
 
@@ -21,16 +21,21 @@ macro_rules! of {
     };
 }
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door("GET", of!(g, ""), READ, |c| Box::pin(none(c))),
-    door("GET", of!(s, ""), READ, |c| Box::pin(none(c))),
-    door("PUT", of!(g, "/{deployment}"), WRITE, |c| Box::pin(refused(c))),
-    door("PUT", of!(s, "/{deployment}"), WRITE, |c| Box::pin(refused(c))),
-    door("POST", of!(g, "/{deployment}/validate"), VALIDATE, |c| Box::pin(refused(c))),
-    door("POST", of!(s, "/{deployment}/validate"), VALIDATE, |c| Box::pin(refused(c))),
-    door("POST", of!(g, "/{deployment}/whatIf"), WHAT_IF, |c| Box::pin(refused(c))),
-    door("POST", of!(s, "/{deployment}/whatIf"), WHAT_IF, |c| Box::pin(refused(c))),
-];
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Resources/deployments",
+    about: "Template deployments: not served, and said so.",
+    versions: &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"],
+    rows: &[
+        door("GET", of!(g, ""), Body::Nothing, READ, |c| Box::pin(none(c))),
+        door("GET", of!(s, ""), Body::Nothing, READ, |c| Box::pin(none(c))),
+        door("PUT", of!(g, "/{deployment}"), Body::Nothing, WRITE, |c| Box::pin(refused(c))),
+        door("PUT", of!(s, "/{deployment}"), Body::Nothing, WRITE, |c| Box::pin(refused(c))),
+        door("POST", of!(g, "/{deployment}/validate"), Body::Nothing, VALIDATE, |c| Box::pin(refused(c))),
+        door("POST", of!(s, "/{deployment}/validate"), Body::Nothing, VALIDATE, |c| Box::pin(refused(c))),
+        door("POST", of!(g, "/{deployment}/whatIf"), Body::Nothing, WHAT_IF, |c| Box::pin(refused(c))),
+        door("POST", of!(s, "/{deployment}/whatIf"), Body::Nothing, WHAT_IF, |c| Box::pin(refused(c))),
+    ],
+};
 
 /// There are none.
 async fn none(call: &Call) -> Answer {

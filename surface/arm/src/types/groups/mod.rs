@@ -1,52 +1,55 @@
-//! Resource groups (arm.md 4.3).
+//! Resource groups (arm.md 4.3), and moving what is in them.
+
+mod moves;
 
 use cs_resources::GROUPS;
-use cs_serve::{Door, json};
 use http::StatusCode;
 
-use super::resources;
+use super::{
+    resources,
+    shared::{answered, exists, show, written},
+};
 use crate::{
-    answer::{bare, head, whole},
+    answer::bare,
     call::{Answer, Call},
-    doors::{Op, door, open_door},
+    doors::{Body, Type, door, open_door},
 };
 
 const READ: &str = "Microsoft.Resources/subscriptions/resourceGroups/read";
+const WRITE: &str = "Microsoft.Resources/subscriptions/resourceGroups/write";
+const DELETE: &str = "Microsoft.Resources/subscriptions/resourceGroups/delete";
+const MOVE: &str = "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action";
+const VALIDATE: &str = "Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action";
+const LISTED: &str = "shows those the caller may see";
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door("GET", s!("/resourceGroups"), "shows those the caller may see", |c| Box::pin(list(c))),
-    door("GET", g!(""), READ, |c| Box::pin(show(c))),
-    door("HEAD", g!(""), READ, |c| Box::pin(exists(c))),
-    door("PUT", g!(""), "Microsoft.Resources/subscriptions/resourceGroups/write", |c| Box::pin(put(c))),
-    door("PATCH", g!(""), "Microsoft.Resources/subscriptions/resourceGroups/write", |c| Box::pin(patch(c))),
-    door("DELETE", g!(""), "Microsoft.Resources/subscriptions/resourceGroups/delete", |c| {
-        Box::pin(delete(c))
-    }),
-];
+pub(crate) static TYPE: Type = Type {
+    name: GROUPS,
+    about: "Resource groups, and moving what is in them.",
+    versions: &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"],
+    rows: &[
+        open_door("GET", s!("/resourceGroups"), Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        door("GET", g!(""), Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("HEAD", g!(""), Body::Nothing, READ, |c| Box::pin(exists(c))),
+        door("PUT", g!(""), Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("PATCH", g!(""), Body::Resource, WRITE, |c| Box::pin(patch(c))),
+        door("DELETE", g!(""), Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+        door("POST", g!("/moveResources"), moves::BODY, MOVE, |c| Box::pin(moves::carry_out(c))),
+        door("POST", g!("/validateMoveResources"), moves::BODY, VALIDATE, |c| Box::pin(moves::validate(c))),
+    ],
+};
 
 async fn list(call: &Call) -> Answer {
     resources::answer_list(call, resources::Which { kind: Some(GROUPS), read: READ, whole: true }).await
 }
 
-async fn show(call: &Call) -> Answer {
-    let group = call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &whole(&group, &call.address)))
-}
-
-async fn exists(call: &Call) -> Answer {
-    Ok(head(call.manager().is_there(&call.op, &call.id()?).await?))
-}
-
 async fn put(call: &Call) -> Answer {
-    let (group, new) =
-        call.manager().put_group(&call.op, call.allowed()?, &call.id()?, call.input()?).await?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(json(status, &whole(&group, &call.address)))
+    let done = call.manager().put_group(&call.op, call.allowed()?, &call.id()?, call.input()?).await?;
+    Ok(written(call, &done))
 }
 
 async fn patch(call: &Call) -> Answer {
     let group = call.manager().patch_group(&call.op, call.allowed()?, &call.id()?, call.patch()?).await?;
-    Ok(json(StatusCode::OK, &whole(&group, &call.address)))
+    Ok(answered(call, &group))
 }
 
 async fn delete(call: &Call) -> Answer {

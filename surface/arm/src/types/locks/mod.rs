@@ -1,7 +1,7 @@
 //! Locks (arm.md 4.10).
 
 use cs_resources::{Lock, LockLevel};
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::{Filter, List};
 use http::StatusCode;
 use serde_json::{Value, json as value};
@@ -9,24 +9,29 @@ use serde_json::{Value, json as value};
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Op, door},
+    doors::{Body, Type, door},
     failure::{Failure, shown},
 };
 
 const READ: &str = "Microsoft.Authorization/locks/read";
 const KIND: &str = "Microsoft.Authorization/locks";
-const LIST: &str = "/{scope*}/providers/Microsoft.Authorization/locks";
-const ONE: &str = "/{scope*}/providers/Microsoft.Authorization/locks/{lock}";
+const LIST: &str = at!("/providers/Microsoft.Authorization/locks");
+const ONE: &str = at!("/providers/Microsoft.Authorization/locks/{lock}");
 /// Locks bind everything but the doors that open them.
 pub(crate) const FREE: &[&str] =
     &["Microsoft.Authorization/locks/write", "Microsoft.Authorization/locks/delete"];
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door("GET", LIST, READ, |c| Box::pin(list(c))),
-    door("GET", ONE, READ, |c| Box::pin(show(c))),
-    door("PUT", ONE, FREE[0], |c| Box::pin(put(c))),
-    door("DELETE", ONE, FREE[1], |c| Box::pin(delete(c))),
-];
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Authorization/locks",
+    about: "Locks: they bind owners too.",
+    versions: &["2020-05-01", "2016-09-01"],
+    rows: &[
+        door("GET", LIST, Body::Nothing, READ, |c| Box::pin(list(c))),
+        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("PUT", ONE, Body::Resource, FREE[0], |c| Box::pin(put(c))),
+        door("DELETE", ONE, Body::Nothing, FREE[1], |c| Box::pin(delete(c))),
+    ],
+};
 
 async fn list(call: &Call) -> Answer {
     let below = match call.query.get("$filter").filter(|t| !t.trim().is_empty()) {

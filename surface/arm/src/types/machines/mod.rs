@@ -1,61 +1,43 @@
 //! Connected machines (arm.md 4.6).
 
+pub(crate) mod extensions;
+
 use cs_ids::ResourceId;
 use cs_resources::{Attachments, MACHINES};
-use cs_serve::{Door, json};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::resources;
+use super::shared::{LISTED, answered, exists, list, show};
 use crate::{
-    answer::{bare, head, whole},
+    answer::bare,
     call::{Answer, Call},
-    doors::{Also, Op, also, door, open_door},
+    doors::{Also, Body, Type, also, door, open_door},
     failure::Failure,
 };
 
 const READ: &str = "Microsoft.HybridCompute/machines/read";
 const WRITE: &str = "Microsoft.HybridCompute/machines/write";
+const DELETE: &str = "Microsoft.HybridCompute/machines/delete";
+const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.HybridCompute/machines");
+const IN_GROUP: &str = g!("/providers/Microsoft.HybridCompute/machines");
 const ONE: &str = g!("/providers/Microsoft.HybridCompute/machines/{name}");
+const VERSIONS: &[&str] =
+    &["2026-07-15", "2025-01-13", "2024-07-31-preview", "2024-07-10", "2024-03-31-preview", "2022-12-27"];
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door(
-        "GET",
-        s!("/providers/Microsoft.HybridCompute/machines"),
-        "shows those the caller may read",
-        |c| Box::pin(list(c)),
-    ),
-    open_door(
-        "GET",
-        g!("/providers/Microsoft.HybridCompute/machines"),
-        "shows those the caller may read",
-        |c| Box::pin(list(c)),
-    ),
-    also(door("GET", ONE, READ, |c| Box::pin(show(c))), Also::OwnMachine),
-    also(door("HEAD", ONE, READ, |c| Box::pin(exists(c))), Also::OwnMachine),
-    door("PUT", ONE, WRITE, |c| Box::pin(put(c))),
-    door("PATCH", ONE, WRITE, |c| Box::pin(patch(c))),
-    door("DELETE", ONE, "Microsoft.HybridCompute/machines/delete", |c| Box::pin(delete(c))),
-    door(
-        "GET",
-        g!("/providers/Microsoft.HybridCompute/machines/{name}/extensions"),
-        "Microsoft.HybridCompute/machines/extensions/read",
-        |c| Box::pin(extensions(c)),
-    ),
-];
-
-async fn list(call: &Call) -> Answer {
-    resources::answer_list(call, resources::Which { kind: Some(MACHINES), read: READ, whole: true }).await
-}
-
-async fn show(call: &Call) -> Answer {
-    let machine = call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &whole(&machine, &call.address)))
-}
-
-async fn exists(call: &Call) -> Answer {
-    Ok(head(call.manager().is_there(&call.op, &call.id()?).await?))
-}
+pub(crate) static TYPE: Type = Type {
+    name: MACHINES,
+    about: "Connected machines.",
+    versions: VERSIONS,
+    rows: &[
+        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        also(door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))), Also::OwnMachine),
+        also(door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))), Also::OwnMachine),
+        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
+        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+    ],
+};
 
 /// 200 also for a new one: the SDK takes nothing else.
 async fn put(call: &Call) -> Answer {
@@ -67,7 +49,7 @@ async fn put(call: &Call) -> Answer {
     if new {
         call.refresh().await?;
     }
-    Ok(json(StatusCode::OK, &whole(&machine, &call.address)))
+    Ok(answered(call, &machine))
 }
 
 async fn patch(call: &Call) -> Answer {
@@ -75,7 +57,7 @@ async fn patch(call: &Call) -> Answer {
     let (attach, may_assign) = identities(call, &patch.extra, false)?;
     let attach = (&attach, may_assign.as_slice());
     let machine = call.manager().patch_machine(&call.op, call.allowed()?, &call.id()?, patch, attach).await?;
-    Ok(json(StatusCode::OK, &whole(&machine, &call.address)))
+    Ok(answered(call, &machine))
 }
 
 /// What a body says of user-assigned identities, and which of them the caller may hand out.
@@ -101,10 +83,4 @@ async fn delete(call: &Call) -> Answer {
         call.refresh().await?;
     }
     Ok(bare(StatusCode::NO_CONTENT))
-}
-
-/// There are none yet.
-async fn extensions(call: &Call) -> Answer {
-    call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &cs_wire_arm::List::from(Vec::<()>::new())))
 }

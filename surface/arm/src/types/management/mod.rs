@@ -1,26 +1,37 @@
 //! Management groups (arm.md 4.14): one, named like the tenant, above all its subscriptions.
 
 use cs_ids::Scope;
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::List;
 use http::StatusCode;
 use serde_json::{Value, json as value};
 
 use crate::{
     call::{Answer, Call},
-    doors::{Op, open_door},
+    doors::{Body, Type, open_door},
     failure::{Failure, shown},
 };
 
 const KIND: &str = "Microsoft.Management/managementGroups";
 const SHOWN: &str = "the root group has no secrets; its subscriptions are those the caller may see";
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door("GET", "/providers/Microsoft.Management/managementGroups", SHOWN, |c| Box::pin(list(c))),
-    open_door("GET", "/providers/Microsoft.Management/managementGroups/{managed}", SHOWN, |c| {
-        Box::pin(show(c))
-    }),
-];
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Management/managementGroups",
+    about: "The root management group, named like the tenant.",
+    versions: &["2023-04-01", "2021-04-01", "2020-05-01"],
+    rows: &[
+        open_door("GET", "/providers/Microsoft.Management/managementGroups", Body::Nothing, SHOWN, |c| {
+            Box::pin(list(c))
+        }),
+        open_door(
+            "GET",
+            "/providers/Microsoft.Management/managementGroups/{managed}",
+            Body::Nothing,
+            SHOWN,
+            |c| Box::pin(show(c)),
+        ),
+    ],
+};
 
 async fn list(call: &Call) -> Answer {
     let (id, name) = (Scope::management_root(call.op.caller.tenant), call.op.caller.tenant.to_string());

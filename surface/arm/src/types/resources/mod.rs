@@ -2,24 +2,33 @@
 
 use cs_ids::ResourceId;
 use cs_resources::{Resource, ResourceFilter};
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::List;
 use http::StatusCode;
 
 use crate::{
     answer::{row, whole},
     call::{Answer, Call},
-    doors::{Op, open_door},
+    doors::{Body, Type, open_door},
     failure::Failure,
     resources_filter::RowFilter,
 };
 
 const READ: &str = "Microsoft.Resources/subscriptions/resources/read";
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door("GET", s!("/resources"), "shows those the caller may read", |c| Box::pin(list(c))),
-    open_door("GET", g!("/resources"), "shows those the caller may read", |c| Box::pin(list(c))),
-];
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Resources/resources",
+    about: "Lists of resources of all types.",
+    versions: &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"],
+    rows: &[
+        open_door("GET", s!("/resources"), Body::Nothing, "shows those the caller may read", |c| {
+            Box::pin(list(c))
+        }),
+        open_door("GET", g!("/resources"), Body::Nothing, "shows those the caller may read", |c| {
+            Box::pin(list(c))
+        }),
+    ],
+};
 
 async fn list(call: &Call) -> Answer {
     answer_list(call, Which { kind: None, read: READ, whole: false }).await
@@ -27,18 +36,18 @@ async fn list(call: &Call) -> Answer {
 
 /// What a list is of.
 #[derive(Clone, Copy)]
-pub(crate) struct Which {
+pub(crate) struct Which<'w> {
     /// A type; none is every type but groups.
     pub kind: Option<&'static str>,
     /// The action that shows all of it at once.
-    pub read: &'static str,
+    pub read: &'w str,
     /// With `properties`.
     pub whole: bool,
 }
 
 /// A page of what lies at the call's scope. Who may read all sees all; who may read some sees those; who holds no
 /// role there is refused (D10).
-pub(crate) async fn answer_list(call: &Call, which: Which) -> Answer {
+pub(crate) async fn answer_list(call: &Call, which: Which<'_>) -> Answer {
     let reads_all = call.may(which.read, &call.scope)?.is_some();
     if !reads_all && !call.is_visible(&call.scope)? {
         return Err(Failure::denied(&call.op.caller, which.read, &call.scope));
@@ -61,7 +70,12 @@ pub(crate) async fn answer_list(call: &Call, which: Which) -> Answer {
     Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
 }
 
-fn lookup(call: &Call, id: &ResourceId, filter: &RowFilter, which: Which) -> Result<ResourceFilter, Failure> {
+fn lookup(
+    call: &Call,
+    id: &ResourceId,
+    filter: &RowFilter,
+    which: Which<'_>,
+) -> Result<ResourceFilter, Failure> {
     let mut lookup = filter.lookup(id.subscription());
     if let Some(group) = id.group() {
         lookup.group = Some(group.to_lowercase());

@@ -9,26 +9,27 @@ use cs_databases::Server;
 use cs_ids::ObjectId;
 use cs_pki::{ClientAuthority, ClientRequest, serial_number};
 use cs_resources::ResourceError;
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::{CertificateBackend, CertificateQuestion, CertificateReply};
 use http::StatusCode;
 
 use crate::{
     call::{Answer, Call},
-    doors::{Op, open_door},
+    doors::Body,
     failure::Failure,
 };
 
-const SIGN: &str = g!("/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}/signClientCertificate");
+pub(super) const SIGN: &str =
+    g!("/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}/signClientCertificate");
+/// Who decides.
+pub(super) const WHY: &str = "signs for whom a rule of the server gives the role";
+pub(super) const BODY: Body = Body::Json("role, certificateRequest, lifeSeconds");
 /// For the audit log, and for refusals.
 const ACTION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/signClientCertificate/action";
 /// Shorter than this nobody could use it, in seconds.
 const LIFE_LEAST: i64 = 60;
 
-pub(crate) const DOORS: &[Door<Op>] =
-    &[open_door("POST", SIGN, "signs for whom a rule of the server gives the role", |c| Box::pin(sign(c)))];
-
-async fn sign(call: &Call) -> Answer {
+pub(super) async fn sign(call: &Call) -> Answer {
     let question: CertificateQuestion = call.json()?;
     let role = RoleName::parse(&question.role)
         .map_err(|bad| ResourceError::invalid("role", format!("is no role: {bad}")))?;

@@ -2,7 +2,7 @@
 
 use cs_ids::ResourceId;
 use cs_resources::Subscription;
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::{
     Count, List, Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply,
 };
@@ -10,20 +10,33 @@ use http::StatusCode;
 
 use crate::{
     call::{Answer, Call},
-    doors::{Op, door, open_door},
+    doors::{Body, Type, door, open_door},
     failure::Failure,
 };
 
 const READ: &str = "Microsoft.Resources/subscriptions/read";
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    open_door("GET", "/subscriptions", "shows those the caller holds a role in", |c| Box::pin(list(c))),
-    open_door("GET", "/subscriptions/{sub}", "shown to who holds a role in it", |c| Box::pin(show(c))),
-    open_door("GET", "/tenants", "shows the caller's own", |c| Box::pin(tenants(c))),
-    door("GET", s!("/locations"), "Microsoft.Resources/subscriptions/locations/read", |c| {
-        Box::pin(locations(c))
-    }),
-];
+const VERSIONS: &[&str] = &["2022-12-01", "2021-01-01", "2020-01-01"];
+const LOCATIONS: &str = "Microsoft.Resources/subscriptions/locations/read";
+const LISTED: &str = "shows those the caller holds a role in";
+
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Resources/subscriptions",
+    about: "Subscriptions and the locations of each.",
+    versions: VERSIONS,
+    rows: &[
+        open_door("GET", "/subscriptions", Body::Nothing, LISTED, |c| Box::pin(list(c))),
+        open_door("GET", s!(""), Body::Nothing, "shown to who holds a role in it", |c| Box::pin(show(c))),
+        door("GET", s!("/locations"), Body::Nothing, LOCATIONS, |c| Box::pin(locations(c))),
+    ],
+};
+
+pub(crate) static TENANTS: Type = Type {
+    name: "Microsoft.Resources/tenants",
+    about: "The tenant of the caller.",
+    versions: VERSIONS,
+    rows: &[open_door("GET", "/tenants", Body::Nothing, "shows the caller's own", |c| Box::pin(tenants(c)))],
+};
 
 async fn list(call: &Call) -> Answer {
     let mut seen = Vec::new();

@@ -1,14 +1,14 @@
 //! Tag names of a subscription and tags of anything (arm.md 4.5).
 
 use cs_resources::{TagChange, TagName};
-use cs_serve::{Door, json};
+use cs_serve::json;
 use cs_wire_arm::{Count, List, TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply, tag_map};
 use http::StatusCode;
 
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Op, door},
+    doors::{Body, Type, door},
     failure::Failure,
 };
 
@@ -17,19 +17,39 @@ const NAMES_WRITE: &str = "Microsoft.Resources/subscriptions/tagNames/write";
 const NAMES_DELETE: &str = "Microsoft.Resources/subscriptions/tagNames/delete";
 const VALUES_WRITE: &str = "Microsoft.Resources/subscriptions/tagNames/tagValues/write";
 const VALUES_DELETE: &str = "Microsoft.Resources/subscriptions/tagNames/tagValues/delete";
-const AT: &str = "/{scope*}/providers/Microsoft.Resources/tags/default";
+const READ: &str = "Microsoft.Resources/tags/read";
+const WRITE: &str = "Microsoft.Resources/tags/write";
+const DELETE: &str = "Microsoft.Resources/tags/delete";
+const NAME: &str = s!("/tagNames/{tag}");
+const VALUE: &str = s!("/tagNames/{tag}/tagValues/{value}");
+const AT: &str = at!("/providers/Microsoft.Resources/tags/default");
+const BODY: Body = Body::Json("operation, properties.tags");
+const VERSIONS: &[&str] = &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"];
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door("GET", s!("/tagNames"), NAMES_READ, |c| Box::pin(names(c))),
-    door("PUT", s!("/tagNames/{tag}"), NAMES_WRITE, |c| Box::pin(define(c))),
-    door("DELETE", s!("/tagNames/{tag}"), NAMES_DELETE, |c| Box::pin(undefine(c))),
-    door("PUT", s!("/tagNames/{tag}/tagValues/{value}"), VALUES_WRITE, |c| Box::pin(define(c))),
-    door("DELETE", s!("/tagNames/{tag}/tagValues/{value}"), VALUES_DELETE, |c| Box::pin(undefine(c))),
-    door("GET", AT, "Microsoft.Resources/tags/read", |c| Box::pin(show(c))),
-    door("PUT", AT, "Microsoft.Resources/tags/write", |c| Box::pin(replace(c))),
-    door("PATCH", AT, "Microsoft.Resources/tags/write", |c| Box::pin(change(c))),
-    door("DELETE", AT, "Microsoft.Resources/tags/delete", |c| Box::pin(clear(c))),
-];
+pub(crate) static NAMES: Type = Type {
+    name: "Microsoft.Resources/tagNames",
+    about: "Tag names and values of a subscription, predefined and in use.",
+    versions: VERSIONS,
+    rows: &[
+        door("GET", s!("/tagNames"), Body::Nothing, NAMES_READ, |c| Box::pin(names(c))),
+        door("PUT", NAME, Body::Nothing, NAMES_WRITE, |c| Box::pin(define(c))),
+        door("DELETE", NAME, Body::Nothing, NAMES_DELETE, |c| Box::pin(undefine(c))),
+        door("PUT", VALUE, Body::Nothing, VALUES_WRITE, |c| Box::pin(define(c))),
+        door("DELETE", VALUE, Body::Nothing, VALUES_DELETE, |c| Box::pin(undefine(c))),
+    ],
+};
+
+pub(crate) static TYPE: Type = Type {
+    name: "Microsoft.Resources/tags",
+    about: "The tags of a subscription, group or resource.",
+    versions: VERSIONS,
+    rows: &[
+        door("GET", AT, Body::Nothing, READ, |c| Box::pin(show(c))),
+        door("PUT", AT, BODY, WRITE, |c| Box::pin(replace(c))),
+        door("PATCH", AT, BODY, WRITE, |c| Box::pin(change(c))),
+        door("DELETE", AT, Body::Nothing, DELETE, |c| Box::pin(clear(c))),
+    ],
+};
 
 async fn names(call: &Call) -> Answer {
     let all = call.manager().tag_names(&call.op, call.subscription()?).await?;
@@ -81,12 +101,12 @@ async fn show(call: &Call) -> Answer {
 }
 
 async fn replace(call: &Call) -> Answer {
-    let body = TagsBody::parse(&call.body)?;
+    let body = TagsBody::parse(call.document()?)?;
     apply(call, TagChange::Replace, &body.tags()?).await
 }
 
 async fn change(call: &Call) -> Answer {
-    let body = TagsBody::parse(&call.body)?;
+    let body = TagsBody::parse(call.document()?)?;
     let operation = body.operation.as_deref().unwrap_or_default();
     let bad = || Failure::bad_body("The tags operation must be Merge, Replace or Delete.".to_owned());
     apply(call, TagChange::parse(operation).ok_or_else(bad)?, &body.tags()?).await

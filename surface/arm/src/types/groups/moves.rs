@@ -1,33 +1,27 @@
 //! Moving resources from one group to another (arm.md 4.4).
 
 use cs_ids::ResourceId;
-use cs_serve::Door;
 use cs_wire_arm::MoveBody;
 use http::StatusCode;
 
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Op, door},
+    doors::Body,
     failure::Failure,
 };
 
 const WRITE: &str = "Microsoft.Resources/subscriptions/resourceGroups/write";
 
-pub(crate) const DOORS: &[Door<Op>] = &[
-    door(
-        "POST",
-        g!("/moveResources"),
-        "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action",
-        |c| Box::pin(moved(c, true)),
-    ),
-    door(
-        "POST",
-        g!("/validateMoveResources"),
-        "Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action",
-        |c| Box::pin(moved(c, false)),
-    ),
-];
+pub(super) const BODY: Body = Body::Json("resources, targetResourceGroup");
+
+pub(super) async fn carry_out(call: &Call) -> Answer {
+    moved(call, true).await
+}
+
+pub(super) async fn validate(call: &Call) -> Answer {
+    moved(call, false).await
+}
 
 /// 204 for both: it is done, or it could be.
 async fn moved(call: &Call, really: bool) -> Answer {
