@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// v1 tokens: what every resource of this site takes.
+/// v1 tokens: what every resource of this site takes. Tokens for the exchange are v2 ones, whose issuer is the one that
+/// federated credentials name.
 #[derive(Debug, Serialize)]
 pub(crate) struct Claims<'c> {
     pub aud: &'c str,
@@ -11,9 +12,16 @@ pub(crate) struct Claims<'c> {
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
-    pub appid: &'c str,
+    /// `azp` in v2 tokens, and [`Self::appidacr`] `azpacr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appid: Option<&'c str>,
     /// `"1"` a secret, `"2"` a signed assertion. A string.
-    pub appidacr: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appidacr: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azp: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azpacr: Option<&'static str>,
     pub idp: &'c str,
     pub idtyp: &'static str,
     pub oid: &'c str,

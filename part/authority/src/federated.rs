@@ -1,12 +1,13 @@
 //! Federated assertions: tokens of other issuers that stand for an application or identity (sts.md 3.4).
 
-use cs_ids::ClientId;
+use cs_ids::{ClientId, ObjectId, TenantId};
 use cs_jose::Jws;
 use cs_store::{AuditOutcome, FederatedCredential, Principal};
+use cs_time::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Authority, AuthorityError, TokenRequest,
+    Authority, AuthorityError, Standing, TokenRequest,
     assertion::{Dates, thumbprint_shown},
     foreign::NoKey,
 };
@@ -32,21 +33,54 @@ impl Authority {
         let trusted = matching(&all, jws, issuer, subject)?;
         let now = self.parts.clock.now();
         Dates::read(jws, now)?.end_within(LIFE_MAX_SECONDS, now)?;
-        let kid = jws.header.kid.as_deref();
-        let key = self.foreign.key(&trusted.issuer, kid, &*self.parts.documents, now).await;
-        let key = match key {
-            Ok(key) => Some(key),
-            Err(NoKey::Unknown) => None,
-            Err(NoKey::Unavailable) => {
-                return Err(AuthorityError::IssuerUnavailable(shown(issuer)));
-            }
+        let verifies = match self.own_tenant(issuer) {
+            Some(tenant) => self.is_own(tenant, jws, (issuer, subject), now)?,
+            None => self.is_of(&trusted.issuer, jws, now).await?,
         };
-        if key.is_some_and(|key| jws.verifies(&key)) {
+        if verifies {
             return Ok(principal);
         }
         let because = format!("token of {issuer} not signed by a key of it");
         self.record(&principal, request.correlation, AuditOutcome::Denied, because);
         Err(AuthorityError::AssertionSignature(thumbprint_shown(jws)))
+    }
+
+    /// Whether a token is signed by a key of another issuer.
+    async fn is_of(&self, issuer: &str, jws: &Jws<'_>, now: Timestamp) -> Result<bool, AuthorityError> {
+        let kid = jws.header.kid.as_deref();
+        match self.foreign.key(issuer, kid, &*self.parts.documents, now).await {
+            Ok(key) => Ok(jws.verifies(&key)),
+            Err(NoKey::Unknown) => Ok(false),
+            Err(NoKey::Unavailable) => Err(AuthorityError::IssuerUnavailable(shown(issuer))),
+        }
+    }
+
+    /// The tenant of this site that an issuer is of.
+    fn own_tenant(&self, issuer: &str) -> Option<TenantId> {
+        self.tenants.iter().map(|t| t.id).find(|tenant| self.issuers.accept(issuer, *tenant))
+    }
+
+    /// Whether a token is this site's own: its keys are known without asking over the network, and unlike another
+    /// issuer's tokens it ends when whoever it was issued to is disabled or gone.
+    fn is_own(
+        &self,
+        tenant: TenantId,
+        jws: &Jws<'_>,
+        (issuer, subject): (&str, &str),
+        now: Timestamp,
+    ) -> Result<bool, AuthorityError> {
+        let key = jws.header.kid.as_deref().and_then(|kid| self.keyring.public(kid, now));
+        let signed = key.is_some_and(|(of, key)| of == tenant && jws.verifies(&key));
+        if jws.header.alg != "RS256" || !signed {
+            return Ok(false);
+        }
+        let object: ObjectId =
+            subject.parse().map_err(|_| AuthorityError::MalformedAssertion("its subject is nobody here"))?;
+        match self.parts.live.standing(tenant, object) {
+            Standing::Good => Ok(true),
+            Standing::Gone => Err(AuthorityError::Disabled(shown(subject))),
+            Standing::Unconfirmed => Err(AuthorityError::IssuerUnavailable(shown(issuer))),
+        }
     }
 }
 

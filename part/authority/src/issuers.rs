@@ -28,6 +28,11 @@ pub(crate) fn base(address: &Address) -> String {
     if address.names().is_cloud() { CLOUD.to_owned() } else { address.login() }
 }
 
+/// What v2 tokens and discovery name: under the public cloud's names too it is the login host.
+pub(crate) fn v2(address: &Address, tenant: &str) -> String {
+    format!("{}/{tenant}/v2.0", address.login())
+}
+
 impl Issuers {
     pub(crate) async fn load(site: &dyn Site) -> Result<Self, StoreError> {
         let issuers = Self::default();

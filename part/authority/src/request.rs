@@ -166,13 +166,15 @@ impl Authority {
         if audience.is_empty() {
             return Err(AuthorityError::ScopeMissing);
         }
-        let known = audience.len() <= 512 && KnownResource::named(audience, address).is_some();
-        if !known {
-            return Err(AuthorityError::UnknownResource(audience.chars().take(256).collect()));
-        }
+        let known = KnownResource::named(audience, address).filter(|_| audience.len() <= 512);
+        let unknown = || AuthorityError::UnknownResource(audience.chars().take(256).collect());
+        let v2 = known.ok_or_else(unknown)? == KnownResource::TokenExchange;
         let now = self.parts.clock.now();
         let base = issuers::base(address);
         self.issuers.remember(&base, &*self.parts.site).await?;
+        if v2 {
+            self.issuers.remember(&address.login(), &*self.parts.site).await?;
+        }
         // Where it runs is known of a machine's own identity, and of one that is attached to the machine that asks.
         let on_itself = matches!(principal.kind, PrincipalKind::MachineIdentity);
         let client = principal.client.ok_or(AuthorityError::MalformedClient)?;
@@ -182,7 +184,8 @@ impl Authority {
         let at = at.map(spelled_for_claims);
         let (tid, oid, appid) =
             (principal.tenant.to_string(), principal.object.to_string(), client.to_string());
-        let (iss, uti) = (format!("{base}/{tid}/"), self.parts.chance.uuid().simple().to_string());
+        let iss = if v2 { issuers::v2(address, &tid) } else { format!("{base}/{tid}/") };
+        let uti = self.parts.chance.uuid().simple().to_string();
         let not_before = now.seconds() - BACKDATE_SECONDS;
         let claims = Claims {
             aud: audience,
@@ -190,15 +193,17 @@ impl Authority {
             iat: not_before,
             nbf: not_before,
             exp: now.seconds() + expires_in,
-            appid: &appid,
-            appidacr: strength,
+            appid: (!v2).then_some(&appid),
+            appidacr: (!v2).then_some(strength),
+            azp: v2.then_some(&appid),
+            azpacr: v2.then_some(strength),
             idp: &iss,
             idtyp: "app",
             oid: &oid,
             sub: &oid,
             tid: &tid,
             uti: &uti,
-            ver: "1.0",
+            ver: if v2 { "2.0" } else { "1.0" },
             xms_az_rid: at.as_deref().or(resource.as_deref().filter(|_| on_itself)),
             xms_mirid: resource.as_deref(),
         };

@@ -12,6 +12,9 @@ pub enum KnownResource {
     Storage,
     Graph,
     Postgres,
+    /// What a federated credential about a managed identity of the site names as its audience: such a token is an
+    /// assertion at the token endpoint and opens no door else.
+    TokenExchange,
 }
 
 /// One row: the resource, its fixed names, its application id.
@@ -47,6 +50,11 @@ const TABLE: &[Row] = &[
         names: &["https://ossrdbms-aad.database.windows.net"],
         id: "123cd850-d9df-40bd-94d5-c9f07b7fa203",
     },
+    Row {
+        resource: KnownResource::TokenExchange,
+        names: &["api://azureadtokenexchange"],
+        id: "fb60f99c-7a34-4190-8149-302f77469936",
+    },
 ];
 
 impl KnownResource {
@@ -80,6 +88,7 @@ impl KnownResource {
                     Some(format!("https://storage.{}", a.storage_suffix().strip_prefix("core.")?))
                 }
                 Self::Graph => Some(a.graph()),
+                Self::TokenExchange => None,
                 Self::Postgres if a.names().is_cloud() => None,
                 Self::Postgres => Some(format!("https://ossrdbms-aad.database.{}", a.names().suffix())),
             })
@@ -138,6 +147,7 @@ mod tests {
             ("https://graph.microsoft.com/", KnownResource::Graph),
             ("https://ossrdbms-aad.database.windows.net", KnownResource::Postgres),
             ("https://ossrdbms-aad.database.s.example/", KnownResource::Postgres),
+            ("api://AzureADTokenExchange", KnownResource::TokenExchange),
         ] {
             assert_eq!(KnownResource::named(name, &at), Some(resource), "{name}");
         }

@@ -16,11 +16,11 @@ use crate::{
 };
 
 const SUBJECT: &str = "system:serviceaccount:lab:runner";
-const AUDIENCE: &str = "api://AzureADTokenExchange";
+pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 const IDENTITY: ClientId = ClientId::new(Uuid::from_u128(0xc1));
 const IDENTITY_ID: &str = "/subscriptions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/resourceGroups/Lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u1";
 
-async fn trust(world: &World, client: ClientId, issuer: &str, subject: &str) {
+pub async fn trust(world: &World, client: ClientId, issuer: &str, subject: &str) {
     let credential = FederatedCredential {
         tenant: T1,
         client,
@@ -47,7 +47,7 @@ fn signed(which: usize, header: &Value, claims: &Value) -> String {
     by_rsa(which, Algorithm::Rs256, &encode_url(header.to_string()), &encode_url(claims.to_string()))
 }
 
-async fn ask(world: &World, client: ClientId, assertion: &str) -> Answer {
+pub async fn ask(world: &World, client: ClientId, assertion: &str) -> Answer {
     let (client, scope) = (client.to_string(), format!("{VAULT}/.default"));
     let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let fields = [

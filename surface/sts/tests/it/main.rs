@@ -12,6 +12,7 @@ mod checks;
 mod counting;
 mod discovery;
 mod doors;
+mod exchange;
 mod federated;
 mod forms;
 mod issuers;
