@@ -14,6 +14,8 @@ pub enum Op {
     LoadBalancer,
     /// The App Service source: a secret header instead of the challenge.
     AppService,
+    /// The Cloud Shell source: a form, posted.
+    CloudShell,
 }
 
 const fn get(path: &'static str, op: Op) -> Door<Op> {
@@ -31,14 +33,23 @@ pub(crate) const HIMDS: &[Door<Op>] = &[
     TOKEN_SLASH,
     INSTANCE,
     INSTANCE_PART,
-    Door {
-        method: "GET",
-        path: "/appservice/token",
-        query: "",
-        needs: Needs::Credentials,
-        op: Op::AppService,
-    },
+    // The site's own host serves it here; csagent on a listener of its own.
+    app_service("/appservice/token"),
 ];
+
+const fn app_service(path: &'static str) -> Door<Op> {
+    Door { method: "GET", path, query: "", needs: Needs::Credentials, op: Op::AppService }
+}
+
+pub(crate) const APP_SERVICE: &[Door<Op>] = &[app_service("/msi/token"), app_service("/msi/token/")];
+
+pub(crate) const CLOUD_SHELL: &[Door<Op>] = &[Door {
+    method: "POST",
+    path: "/oauth2/token",
+    query: "",
+    needs: Needs::MetadataHeader,
+    op: Op::CloudShell,
+}];
 
 pub(crate) const IMDS: &[Door<Op>] = &[
     TOKEN,
@@ -62,6 +73,14 @@ pub(crate) const IMDS: &[Door<Op>] = &[
 /// The tables, for the tests that knock on every door.
 pub fn himds_doors() -> &'static [Door<Op>] {
     HIMDS
+}
+
+pub fn app_service_doors() -> &'static [Door<Op>] {
+    APP_SERVICE
+}
+
+pub fn cloud_shell_doors() -> &'static [Door<Op>] {
+    CLOUD_SHELL
 }
 
 pub fn imds_doors() -> &'static [Door<Op>] {

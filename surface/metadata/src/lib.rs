@@ -1,7 +1,8 @@
-//! The metadata services of a machine: HIMDS (with its challenge), IMDS, and the App Service source.
+//! The metadata services of a machine: HIMDS (with its challenge), IMDS, and their siblings App Service and Cloud Shell.
 //!
-//! Both are plain HTTP on loopback, where browsers, proxies and DNS rebinding are the dangers; `rules.rs` holds the
-//! checks in the order the documents give them, `instance.rs` the instance document, `token.rs` the token path.
+//! All are plain HTTP on loopback, where browsers, proxies and DNS rebinding are the dangers; `rules.rs` holds the
+//! checks in the order the documents give them, `instance.rs` the instance document, `token.rs` the token path,
+//! `siblings.rs` the other two, `source.rs` listeners that serve one identity of several.
 
 mod attested;
 mod doors;
@@ -11,8 +12,11 @@ mod owner;
 mod pace;
 mod rules;
 mod service;
+mod siblings;
+mod source;
 mod token;
 mod versions;
 
-pub use doors::{Op, himds_doors, imds_doors};
+pub use doors::{Op, app_service_doors, cloud_shell_doors, himds_doors, imds_doors};
 pub use service::{Metadata, Service};
+pub use source::{Pinned, Secret, Source};

@@ -3,7 +3,7 @@
 use cs_serve::{Response, single};
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
-use crate::{Service, failure};
+use crate::{Service, failure, siblings, token::Refusal};
 
 const METADATA: HeaderName = HeaderName::from_static(cs_wire_metadata::METADATA);
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,12 +25,14 @@ fn is_of_a_browser(name: &HeaderName) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Identity,
+    CloudShell,
     Other,
 }
 
-fn refuse(part: Part, status: StatusCode, error: &'static str, text: &str) -> Response {
+pub(crate) fn refuse(part: Part, status: StatusCode, error: &'static str, text: &str) -> Response {
     match part {
         Part::Identity => failure::identity(status, error, text),
+        Part::CloudShell => siblings::cloud_shell_error(&Refusal::new(status, error, text)),
         Part::Other => failure::plain(status, text),
     }
 }
@@ -42,6 +44,9 @@ pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap)
         return Ok(());
     }
     Err(match (service, part) {
+        (_, Part::CloudShell) => {
+            refuse(part, StatusCode::BAD_REQUEST, "invalid_request", "Required metadata header not specified")
+        }
         (Service::Imds, Part::Other) => {
             failure::plain(StatusCode::BAD_REQUEST, "Bad request. Required metadata header not specified")
         }
@@ -54,18 +59,23 @@ pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap)
 }
 
 /// No request that was forwarded, comes from a page, or was meant for another host.
-pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Result<(), Response> {
+pub(crate) fn no_strangers(
+    service: Service,
+    part: Part,
+    request: &Parts,
+    more_hosts: &[String],
+) -> Result<(), Response> {
     let headers = &request.headers;
     if headers.contains_key(X_FORWARDED_FOR) {
         tracing::warn!(service = ?service, "a forwarded request was refused");
-        let status = if service == Service::Himds { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        let status = if service == Service::Imds { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN };
         return Err(refuse(part, status, "forbidden", "Forwarded requests are not served"));
     }
-    if !host_is_ours(request) {
+    if !host_is_ours(request, more_hosts) {
         tracing::warn!(service = ?service, "a request for another host was refused");
         return Err(refuse(part, StatusCode::FORBIDDEN, "forbidden", "This host name is not served here"));
     }
-    let is_trace = |name| is_of_a_browser(name) || service == Service::Himds && is_of_a_proxy(name);
+    let is_trace = |name| is_of_a_browser(name) || service != Service::Imds && is_of_a_proxy(name);
     if headers.keys().any(is_trace) {
         return Err(refuse(
             part,
@@ -77,7 +87,7 @@ pub(crate) fn no_strangers(service: Service, part: Part, request: &Parts) -> Res
     Ok(())
 }
 
-fn host_is_ours(request: &Parts) -> bool {
+fn host_is_ours(request: &Parts, more: &[String]) -> bool {
     let Ok(sent) = single(&request.headers, header::HOST) else { return false };
     let authority = match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -89,5 +99,6 @@ fn host_is_ours(request: &Parts) -> bool {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => host,
         _ => authority,
     };
-    HOSTS.iter().any(|ours| host.eq_ignore_ascii_case(ours))
+    let more = more.iter().map(String::as_str);
+    HOSTS.into_iter().chain(more).any(|ours| host.eq_ignore_ascii_case(ours))
 }

@@ -1,4 +1,4 @@
-//! The routers of the two listeners.
+//! The routers of the listeners.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,26 +7,41 @@ use std::{
 
 use async_trait::async_trait;
 use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
-use cs_serve::{Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
+use cs_serve::{Body, Door, Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
 use cs_time::{Chance, Clock};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 use crate::{
     attested,
-    doors::{HIMDS, IMDS, Op},
+    doors::{APP_SERVICE, CLOUD_SHELL, HIMDS, IMDS, Op},
     failure, instance,
     owner::{self, Ends},
     pace::Pace,
     rules::{self, Part},
+    siblings,
+    source::{Narrowed, Secret, Source},
     token, versions,
 };
 
-/// Which of the two it is.
+/// Which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Himds,
     Imds,
+    AppService,
+    CloudShell,
+}
+
+impl Service {
+    fn doors(self) -> &'static [Door<Op>] {
+        match self {
+            Self::Himds => HIMDS,
+            Self::Imds => IMDS,
+            Self::AppService => APP_SERVICE,
+            Self::CloudShell => CLOUD_SHELL,
+        }
+    }
 }
 
 /// What both services answer from.
@@ -36,7 +51,7 @@ pub struct Metadata {
     pub facts: Arc<dyn MachineFacts>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
-    /// The value of the App Service header; `None`: that source is off.
+    /// The value of the App Service header on the HIMDS listener; `None`: that source is off there.
     pub app_service_header: Option<String>,
     /// Who signs the attested document; `None`: there is none.
     pub attester: Option<Arc<dyn Attester>>,
@@ -45,50 +60,49 @@ pub struct Metadata {
 impl Metadata {
     /// The router of one listener.
     pub fn router(self: &Arc<Self>, service: Service) -> Arc<dyn Router> {
-        self.listening(service, None)
+        Arc::new(Listening::of(self, service))
     }
 
     /// HIMDS for callers who see the directory of challenge files at another place than we do.
     pub fn himds_seen_at(self: &Arc<Self>, challenges: PathBuf) -> Arc<dyn Router> {
-        self.listening(Service::Himds, Some(challenges))
+        Arc::new(Listening { seen_at: Some(challenges), ..Listening::of(self, Service::Himds) })
     }
 
-    fn listening(self: &Arc<Self>, service: Service, seen_at: Option<PathBuf>) -> Arc<dyn Router> {
-        let table = match service {
-            Service::Himds => HIMDS,
-            Service::Imds => IMDS,
-        };
-        let doors = Doors::new(table, Paths::Exact);
-        Arc::new(Listening {
-            machine: Arc::clone(self),
-            service,
-            seen_at,
-            doors,
-            written: RwLock::default(),
-            pace: Pace::default(),
-        })
-    }
-
-    pub(crate) fn is_app_service_header(&self, sent: &str) -> bool {
-        self.app_service_header.as_deref().is_some_and(|wanted| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(wanted.as_bytes(), sent.as_bytes()).is_ok()
-        })
+    /// A source on a listener of its own.
+    pub fn source(self: &Arc<Self>, source: Source) -> Arc<dyn Router> {
+        let mut listening = Listening::of(self, source.service);
+        if let Some(only) = source.only {
+            listening.facts = Arc::new(Narrowed { all: listening.facts, only });
+        }
+        Arc::new(Listening { header: source.header, hosts: source.hosts, ..listening })
     }
 }
 
 /// One request to a service.
 pub(crate) struct Ask<'a> {
     pub machine: &'a Metadata,
+    pub facts: &'a dyn MachineFacts,
     pub service: Service,
+    /// What callers of the App Service source must send.
+    header: Option<&'a Secret>,
     /// Where the caller sees the challenge files, if not where we write them.
     pub seen_at: Option<&'a Path>,
     /// Both ends of the connection, where it is one over TCP.
     pub ends: Option<Ends>,
 }
 
+impl Ask<'_> {
+    pub(crate) fn is_identity_header(&self, sent: &str) -> bool {
+        self.header.is_some_and(|wanted| wanted.is(sent))
+    }
+}
+
 struct Listening {
     machine: Arc<Metadata>,
+    facts: Arc<dyn MachineFacts>,
     service: Service,
+    header: Option<Secret>,
+    hosts: Vec<String>,
     seen_at: Option<PathBuf>,
     doors: Doors<Op>,
     /// The whole document, written once for each change of the facts.
@@ -106,7 +120,8 @@ struct Written {
 #[async_trait]
 impl Router for Listening {
     async fn answer(&self, request: Request, peer: Peer) -> Response {
-        self.serve(&request.into_parts().0, peer).await.unwrap_or_else(|refusal| refusal)
+        let (parts, body) = request.into_parts();
+        self.serve(&parts, body, peer).await.unwrap_or_else(|refusal| refusal)
     }
 }
 
@@ -119,8 +134,22 @@ fn is_doubled(query: &Query) -> bool {
 }
 
 impl Listening {
+    fn of(machine: &Arc<Metadata>, service: Service) -> Self {
+        Self {
+            machine: Arc::clone(machine),
+            facts: Arc::clone(&machine.facts),
+            service,
+            header: machine.app_service_header.clone().map(Secret::from),
+            hosts: Vec::new(),
+            seen_at: None,
+            doors: Doors::new(service.doors(), Paths::Exact),
+            written: RwLock::default(),
+            pace: Pace::default(),
+        }
+    }
+
     /// In the documented order: route, method, Metadata header, strangers, api-version, parameters.
-    async fn serve(&self, request: &Parts, peer: Peer) -> Result<Response, Response> {
+    async fn serve(&self, request: &Parts, body: Body, peer: Peer) -> Result<Response, Response> {
         let query = Query::parse(request.uri.query());
         let none = Query::default();
         let looked_up = query.as_ref().unwrap_or(&none);
@@ -129,11 +158,15 @@ impl Listening {
             Found::OtherMethods(allowed) => return Err(failure::method_not_allowed(&allowed)),
             Found::Nowhere => return Err(failure::plain(StatusCode::NOT_FOUND, "Not found")),
         };
-        let part = if op == Op::Token { Part::Identity } else { Part::Other };
+        let part = match op {
+            Op::Token => Part::Identity,
+            Op::CloudShell => Part::CloudShell,
+            _ => Part::Other,
+        };
         if op != Op::AppService {
             rules::metadata_header(self.service, part, &request.headers)?;
         }
-        rules::no_strangers(self.service, part, request)?;
+        rules::no_strangers(self.service, part, request, &self.hosts)?;
         let unreadable = |_| {
             failure::identity(StatusCode::BAD_REQUEST, "invalid_request", "The query string cannot be read")
         };
@@ -144,11 +177,18 @@ impl Listening {
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
         self.pace(part, ends)?;
-        let ask =
-            Ask { machine: &self.machine, service: self.service, seen_at: self.seen_at.as_deref(), ends };
+        let ask = Ask {
+            machine: &self.machine,
+            facts: &*self.facts,
+            service: self.service,
+            header: self.header.as_ref(),
+            seen_at: self.seen_at.as_deref(),
+            ends,
+        };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),
-            Op::AppService => Ok(token::app_service(&ask, request, &query).await),
+            Op::AppService => Ok(siblings::app_service(&ask, request, &query).await),
+            Op::CloudShell => Ok(siblings::cloud_shell(&ask, request, body).await),
             Op::Versions => Ok(json(StatusCode::OK, &json!({"apiVersions": versions::KNOWN}))),
             _ => {
                 // Clients of the events ask with dates of their own (2020-07-01).
@@ -169,10 +209,7 @@ impl Listening {
             return Ok(());
         }
         let text = "Too many requests. Try again in a second";
-        let refusal = match part {
-            Part::Identity => failure::identity(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", text),
-            Part::Other => failure::plain(StatusCode::TOO_MANY_REQUESTS, text),
-        };
+        let refusal = rules::refuse(part, StatusCode::TOO_MANY_REQUESTS, "too_many_requests", text);
         Err(failure::later(refusal, 1))
     }
 
@@ -183,10 +220,10 @@ impl Listening {
                 let text = "The api-version is missing or not supported. Supported are 2019-11-01 2020-06-01 2021-02-01";
                 Err(failure::identity(StatusCode::BAD_REQUEST, "bad_request", text))
             }
-            (Service::Imds, None) => Err(failure::version(
+            (_, None) => Err(failure::version(
                 "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds",
             )),
-            (Service::Imds, Some(_)) => Err(failure::version(
+            (_, Some(_)) => Err(failure::version(
                 "Bad request. api-version is invalid or was not specified in the request.",
             )),
         }
@@ -231,7 +268,7 @@ impl Listening {
     async fn facts(&self) -> Result<Arc<Facts>, Response> {
         let not_connected =
             || failure::plain(StatusCode::NOT_FOUND, "This machine is not connected to a site");
-        self.machine.facts.facts().await.ok_or_else(not_connected)
+        self.facts.facts().await.ok_or_else(not_connected)
     }
 
     /// The document for the facts as they are; the same facts are not written twice.

@@ -1,8 +1,11 @@
-//! The token path of both services, and the App Service source.
+//! The token path of both services, and what a token request says whatever the service.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use cs_broker::{Claim, DeskError, Identity, IssueError};
+use cs_broker::{Claim, DeskError, Identity, IssueError, Token};
 use cs_serve::{Query, Response, json, single};
 use cs_wire_metadata::{ErrorReply, TokenReply};
 use http::{HeaderValue, StatusCode, header, request::Parts};
@@ -25,9 +28,36 @@ const WRONG_ANSWER: &str = "The Authorization header does not hold the content o
     or it was used already, or a minute has passed. The file is readable for root and members of the group himds; \
     a container needs its directory mounted";
 
+/// Why there is no token; each source says it in its own shape.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub status: StatusCode,
+    pub error: &'static str,
+    pub text: String,
+    /// When to come again, in seconds.
+    pub retry_after: Option<u16>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, error: &'static str, text: impl Into<String>) -> Self {
+        Self { status, error, text: text.into(), retry_after: None }
+    }
+
+    fn bad(text: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", text)
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        let said = identity(refusal.status, refusal.error, refusal.text);
+        refusal.retry_after.into_iter().fold(said, later)
+    }
+}
+
 /// Which identity is asked for, and what to echo.
 #[derive(Debug, Clone, Copy)]
-enum Selector<'q> {
+pub(crate) enum Selector<'q> {
     System,
     Client(&'q str),
     Object(&'q str),
@@ -47,13 +77,13 @@ async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Respons
     }
     let resource = resource(query)?;
     let selector = selector(query)?;
-    let identities = ask.machine.facts.identities().await;
+    let identities = ask.facts.identities().await;
     if identities.is_empty() {
-        return Err(not_connected(ask.service));
+        return Err(not_connected(ask.service).into());
     }
     let claim = match ask.service {
         Service::Himds => Some(challenge(ask, request)?),
-        Service::Imds => None,
+        Service::Imds | Service::AppService | Service::CloudShell => None,
     };
     let outcome = issue(ask, &identities, selector, resource).await;
     // A failure of ours spends no answer: the claim is given back, and the program repeats its request (A13).
@@ -70,16 +100,37 @@ async fn issue(
     selector: Selector<'_>,
     resource: &str,
 ) -> Result<Response, Response> {
+    let (chosen, token) = issued(ask, identities, selector, resource).await?;
+    Ok(private(json(StatusCode::OK, &reply(ask, chosen, &token, selector, resource))))
+}
+
+/// The token of the identity that a request selects.
+pub(crate) async fn issued<'i>(
+    ask: &Ask<'_>,
+    identities: &'i [Identity],
+    selector: Selector<'_>,
+    resource: &str,
+) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
-    let issued = ask.machine.broker.token(chosen, resource).await.map_err(|error| refused(ask, &error))?;
-    let expires_in = (issued.expires_on - ask.machine.clock.now().seconds()).max(0).to_string();
-    let reply = TokenReply {
-        access_token: &issued.access_token,
+    let token = ask.machine.broker.token(chosen, resource).await.map_err(|error| refused(ask, &error))?;
+    Ok((chosen, token))
+}
+
+pub(crate) fn reply<'r>(
+    ask: &Ask<'_>,
+    chosen: &Identity,
+    token: &'r Token,
+    selector: Selector<'_>,
+    resource: &'r str,
+) -> TokenReply<'r> {
+    let expires_in = (token.expires_on - ask.machine.clock.now().seconds()).max(0).to_string();
+    TokenReply {
+        access_token: &token.access_token,
         client_id: chosen.client.to_string(),
-        expires_on: issued.expires_on.to_string(),
+        expires_on: token.expires_on.to_string(),
         ext_expires_in: expires_in.clone(),
         expires_in,
-        not_before: issued.not_before.to_string(),
+        not_before: token.not_before.to_string(),
         resource,
         token_type: "Bearer",
         object_id: matches!(selector, Selector::Object(_)).then(|| chosen.object.to_string()),
@@ -87,12 +138,11 @@ async fn issue(
             Selector::Resource(sent) => Some(sent.to_owned()),
             _ => None,
         },
-    };
-    Ok(private(json(StatusCode::OK, &reply)))
+    }
 }
 
-fn resource(query: &Query) -> Result<&str, Response> {
-    let bad = |text| identity(StatusCode::BAD_REQUEST, "invalid_request", text);
+pub(crate) fn resource(query: &Query) -> Result<&str, Refusal> {
+    let bad = Refusal::bad;
     match query.get("resource") {
         None | Some("") => Err(bad("Required audience parameter not specified")),
         Some(name) if name.len() > RESOURCE_MAX_BYTES => Err(bad("The audience parameter is too long")),
@@ -103,7 +153,7 @@ fn resource(query: &Query) -> Result<&str, Response> {
     }
 }
 
-fn selector(query: &Query) -> Result<Selector<'_>, Response> {
+pub(crate) fn selector(query: &Query) -> Result<Selector<'_>, Refusal> {
     let given = |name: &str| query.get(name).filter(|v| !v.is_empty());
     let resource = given("msi_res_id").or_else(|| given("mi_res_id"));
     let object = given("object_id").or_else(|| given("principal_id"));
@@ -112,11 +162,7 @@ fn selector(query: &Query) -> Result<Selector<'_>, Response> {
         (Some(id), None, None) => Ok(Selector::Client(id)),
         (None, Some(id), None) => Ok(Selector::Object(id)),
         (None, None, Some(id)) => Ok(Selector::Resource(id)),
-        _ => Err(identity(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "Only one of client_id, object_id and msi_res_id may be specified",
-        )),
+        _ => Err(Refusal::bad("Only one of client_id, object_id and msi_res_id may be specified")),
     }
 }
 
@@ -178,7 +224,7 @@ fn choose<'i>(
     service: Service,
     identities: &'i [Identity],
     selector: Selector<'_>,
-) -> Result<&'i Identity, Response> {
+) -> Result<&'i Identity, Refusal> {
     let found = match selector {
         Selector::System => {
             let only = if let [only] = identities { Some(only) } else { None };
@@ -189,66 +235,38 @@ fn choose<'i>(
         Selector::Resource(id) => identities.iter().find(|i| i.resource.eq_ignore_ascii_case(id)),
     };
     // Never the system's token instead of one that is not there (A11).
-    found.ok_or_else(|| match service {
-        Service::Himds => {
-            identity(StatusCode::NOT_FOUND, "identity_not_found", "Identity not found on this machine")
+    found.ok_or_else(|| match (service, selector) {
+        (Service::Himds, _) => {
+            let text = "Identity not found on this machine";
+            Refusal::new(StatusCode::NOT_FOUND, "identity_not_found", text)
         }
-        Service::Imds => identity(StatusCode::BAD_REQUEST, "invalid_request", "Identity not found"),
+        (_, Selector::System) if !identities.is_empty() => Refusal::bad(
+            "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
+        ),
+        _ => Refusal::bad("Identity not found"),
     })
 }
 
-fn not_connected(service: Service) -> Response {
-    match service {
-        Service::Himds => identity(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "This machine is not connected to a site. Run csagent connect first",
-        ),
-        Service::Imds => identity(StatusCode::BAD_REQUEST, "invalid_request", "Identity not found"),
-    }
+pub(crate) fn not_connected(service: Service) -> Refusal {
+    Refusal::bad(match service {
+        Service::Himds => "This machine is not connected to a site. Run csagent connect first",
+        Service::Imds | Service::AppService | Service::CloudShell => "Identity not found",
+    })
 }
 
-fn refused(ask: &Ask<'_>, error: &IssueError) -> Response {
+fn refused(ask: &Ask<'_>, error: &IssueError) -> Refusal {
     tracing::warn!(%error, service = ?ask.service, "no token");
     match error {
         IssueError::Refused { text, .. } => {
-            identity(StatusCode::BAD_REQUEST, "invalid_resource", text.clone())
+            Refusal::new(StatusCode::BAD_REQUEST, "invalid_resource", text.clone())
         }
-        IssueError::Revoked(text) => identity(StatusCode::BAD_REQUEST, "unauthorized_client", text.clone()),
+        IssueError::Revoked(text) => {
+            Refusal::new(StatusCode::BAD_REQUEST, "unauthorized_client", text.clone())
+        }
         IssueError::Unreachable(_) => {
             let text = "The site cannot be reached and no token is cached";
-            later(identity(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", text), 5)
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", text);
+            Refusal { retry_after: Some(5), ..refusal }
         }
-    }
-}
-
-/// `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`: whoever can read the header's value gets tokens (metadata.md 5).
-pub(crate) async fn app_service(ask: &Ask<'_>, request: &Parts, query: &Query) -> Response {
-    let error = |status: StatusCode, text: &str| {
-        private(json(
-            status,
-            &serde_json::json!({"statusCode": status.as_u16(), "message": text, "correlationId": ask.machine.chance.uuid().to_string()}),
-        ))
-    };
-    let sent = single(&request.headers, "x-identity-header").ok().flatten().unwrap_or_default();
-    if !ask.machine.is_app_service_header(sent) {
-        return error(StatusCode::UNAUTHORIZED, "The header X-IDENTITY-HEADER is missing or wrong");
-    }
-    let outcome = async {
-        let (resource, selector) = (resource(query)?, selector(query)?);
-        let identities = ask.machine.facts.identities().await;
-        let chosen = choose(Service::Imds, &identities, selector)?.clone();
-        let issued = ask.machine.broker.token(&chosen, resource).await.map_err(|e| refused(ask, &e))?;
-        Ok::<_, Response>((chosen, resource, issued))
-    };
-    match outcome.await {
-        Ok((chosen, resource, issued)) => private(json(
-            StatusCode::OK,
-            &serde_json::json!({
-                "access_token": issued.access_token, "expires_on": issued.expires_on.to_string(),
-                "resource": resource, "token_type": "Bearer", "client_id": chosen.client.to_string()
-            }),
-        )),
-        Err(refusal) => error(refusal.status(), "The token could not be issued: see the agent's log"),
     }
 }

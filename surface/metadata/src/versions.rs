@@ -52,7 +52,9 @@ pub(crate) fn served(service: Service, version: &str) -> bool {
     }
     match service {
         Service::Himds => version >= HIMDS_FIRST,
-        Service::Imds => KNOWN.contains(&version) || KNOWN.last().is_some_and(|newest| version > *newest),
+        Service::Imds | Service::AppService | Service::CloudShell => {
+            KNOWN.contains(&version) || KNOWN.last().is_some_and(|newest| version > *newest)
+        }
     }
 }
 

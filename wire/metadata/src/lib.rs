@@ -2,7 +2,13 @@
 
 mod reply;
 
-pub use reply::{AttestedReply, ErrorReply, PlainError, TokenReply, VersionError};
+pub use reply::{
+    AppServiceError, AppServiceReply, AttestedReply, CloudShellError, CodedError, ErrorReply, PlainError,
+    TokenReply, VersionError,
+};
 
 /// `Metadata: true`: proof that no browser or proxy asks.
 pub const METADATA: &str = "metadata";
+
+/// `X-IDENTITY-HEADER`: the secret of the App Service source.
+pub const IDENTITY_HEADER: &str = "x-identity-header";

@@ -55,3 +55,36 @@ pub struct VersionError<'t> {
     #[serde(rename = "newest-versions")]
     pub newest_versions: [&'static str; 3],
 }
+
+/// Token reply of the App Service source (metadata.md 5): an expiry, and no lifetime.
+/// <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>
+#[derive(Debug, Serialize)]
+pub struct AppServiceReply<'t> {
+    pub access_token: &'t str,
+    pub client_id: String,
+    /// Seconds since 1970, as a string.
+    pub expires_on: String,
+    pub resource: &'t str,
+    pub token_type: &'static str,
+}
+
+/// Errors of the App Service source.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppServiceError<'t> {
+    pub status_code: u16,
+    pub message: &'t str,
+    pub correlation_id: String,
+}
+
+/// Errors of the Cloud Shell source.
+#[derive(Debug, Serialize)]
+pub struct CloudShellError<'t> {
+    pub error: CodedError<'t>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CodedError<'t> {
+    pub code: &'t str,
+    pub message: &'t str,
+}

@@ -5,4 +5,5 @@
 mod attacks;
 mod crowd;
 mod documents;
+mod siblings;
 mod world;
