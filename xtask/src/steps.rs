@@ -43,6 +43,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lab-shell", about: "the lab in a shell, own names", minutes: 5, run: |g, l| suite(&LAB_SHELL, g, l) },
     Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
     Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
+    Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&SOURCES, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
@@ -65,6 +66,8 @@ pub const STEPS: &[Step] = &[
 const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
 const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", clients: &[], public_names: true };
 const AGENT: Suite = Suite { name: "agent", script: "agent/agent.sh", clients: &[], public_names: false };
+const SOURCES: Suite =
+    Suite { name: "sources", script: "sources/run.sh", clients: &[Clients::Python], public_names: false };
 const PYTHON: Suite =
     Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
 const NODE: Suite =
@@ -125,6 +128,7 @@ fn install_ahead(ground: &Ground, chosen: &[&Step]) {
         (Clients::S3, "crash-shared"),
         (Clients::S3, "bad-days"),
         (Clients::Python, "python"),
+        (Clients::Python, "sources"),
         (Clients::Node, "node"),
         (Clients::Azcli, "az"),
         (Clients::Go, "go"),
@@ -367,7 +371,9 @@ mod tests {
     #[test]
     fn every_suite_has_its_script() {
         let ground = Ground::find().unwrap();
-        for suite in [LAB_SHELL, LAB_AZURE, PYTHON, NODE, GO, JAVA, RUST, AZ, AZ_AZURE, HOSTILE] {
+        for suite in
+            [LAB_SHELL, LAB_AZURE, AGENT, SOURCES, PYTHON, NODE, GO, JAVA, RUST, AZ, AZ_AZURE, HOSTILE]
+        {
             assert!(ground.root.join("conformance").join(suite.script).is_file(), "{}", suite.script);
         }
     }

@@ -15,6 +15,7 @@ pub const TOOLS: &[(&str, &str)] = &[
     ("jq", "jq"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
 ];
 

@@ -33,6 +33,11 @@ pub enum Verb {
     /// Serve tokens and metadata to this machine's programs (the daemon)
     #[command(before_help = "Example:\n  csagent run --data /var/opt/azcmagent")]
     Run(RunArgs),
+    /// In a container or namespace, listen where clients look and pass everything to a source's socket
+    #[command(
+        before_help = "Example:\n  ip netns exec web csagent forward --listen 169.254.169.254:80 --to /run/csagent/web.sock"
+    )]
+    Forward(ForwardArgs),
     /// Show what this machine is connected as
     #[command(before_help = "Example:\n  csagent show -j")]
     Show(ShowArgs),
@@ -180,6 +185,25 @@ pub struct RunArgs {
     /// Serve IMDS too; it has no challenge, so everybody on this machine gets tokens from it
     #[arg(long, value_name = "ADDR:PORT")]
     pub imds: Option<SocketAddr>,
+    /// Sources for containers, namespaces and jobs [default: sources.json in the data directory, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub sources: Option<PathBuf>,
+    /// As root: be this user once everything is bound
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Written once every listener answers, removed at exit
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+pub struct ForwardArgs {
+    /// Where clients look; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", required = true)]
+    pub listen: Vec<SocketAddr>,
+    /// The socket of a source that `csagent run` serves
+    #[arg(long, value_name = "SOCKET")]
+    pub to: PathBuf,
     /// Written once every listener answers, removed at exit
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

@@ -9,16 +9,21 @@ mod database;
 mod disconnect;
 mod facts;
 mod failure;
+mod forward;
 mod given;
 mod host;
+mod inherited;
 mod issuer;
 mod logs;
 mod ports;
+mod privileges;
 mod redact;
 mod run;
 mod show;
 mod site;
+mod sources;
 mod state;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -51,6 +56,7 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Connect(args) => runtime()?.block_on(connect::connect(args)),
         Verb::Disconnect(args) => runtime()?.block_on(disconnect::disconnect(args)),
         Verb::Run(args) => runtime()?.block_on(run::run(args)),
+        Verb::Forward(args) => runtime()?.block_on(forward::forward(args)),
         Verb::Show(args) => show::show(&args),
         Verb::Check(args) => runtime()?.block_on(check::check(&args)),
         Verb::Config(args) => config::config(&args),

@@ -25,8 +25,11 @@ use crate::{
     database,
     facts::Live,
     failure::{Attempt, Failure},
-    ports,
+    inherited::Inherited,
+    ports, privileges,
+    sources::{self, Projector},
     state::Place,
+    whole::{self, Access},
 };
 
 /// The one place SDKs accept challenges from.
@@ -35,7 +38,9 @@ pub const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// HIMDS on two addresses, and IMDS.
-const LISTENERS_MAX: u64 = 3;
+const LISTENERS_MIN: usize = 3;
+/// The first token files are waited for so long before programs are told that we are ready.
+const FIRST_TOKENS: Duration = Duration::from_secs(5);
 /// Descriptors for everything but callers.
 const DESCRIPTORS_KEPT: u64 = 32;
 const DRAIN: Duration = Duration::from_secs(5);
@@ -43,33 +48,38 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).attempt("listening for signals")?;
     let mut terminate = signal(SignalKind::terminate()).attempt("listening for signals")?;
-    let limits = limits(harden());
-    // The port first: whoever sits on it could make programs hand over a challenge (A27).
-    let himds = bind_both(args.himds_port).await?;
-    let imds = match args.imds {
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|e| taken(address, "--imds", &e))?),
-        None => None,
-    };
     let place = Place::new(&args.data.data);
+    let named = args.sources.clone();
+    let entries = sources::load(&named.clone().unwrap_or_else(|| place.at(sources::FILE)), named.is_some())?;
+    let user = args.user.as_deref().map(privileges::Becoming::find).transpose()?;
+    // The port first: whoever sits on it could make programs hand over a challenge (A27).
+    let mut inherited = Inherited::take();
+    let himds = match inherited.himds() {
+        Some(listeners) => listeners,
+        None => bind_both(args.himds_port).await?,
+    };
+    let imds = match (inherited.imds(), args.imds) {
+        (Some(listener), _) => Some(listener),
+        (None, Some(address)) => {
+            Some(TcpListener::bind(address).await.map_err(|e| taken(address, "--imds", &e))?)
+        }
+        (None, None) => None,
+    };
+    let bound = sources::bind(&entries, &place).await?;
+    let limits = limits(harden(), himds.len() + usize::from(imds.is_some()) + bound.len());
+    if let Some(user) = user {
+        user.owns(place.folder())?;
+        user.owns(Path::new(CHALLENGES))?;
+        user.become_it()?;
+    }
     let live = Arc::new(Live::new(place.clone())?);
     let challenges = challenge_directory(place.folder())?;
-    let directory = ChallengeDirectory::open(&challenges).attempt("preparing challenges")?;
-    let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
-        (Arc::new(MachineClock), Arc::new(MachineChance));
-    let issuer = Arc::clone(&live) as Arc<dyn TokenIssuer>;
-    let parts = Arc::new(Metadata {
-        broker: Arc::new(Broker::new(issuer, Arc::clone(&clock), Arc::clone(&chance))),
-        desk: Arc::new(ChallengeDesk::new(directory, Arc::clone(&clock), Arc::clone(&chance))),
-        facts: Arc::clone(&live) as _,
-        clock,
-        chance,
-        app_service_header: None,
-        attester: None,
-    });
+    let parts = parts(&live, &challenges)?;
     let shutdown = Shutdown::new();
     let addresses = Addresses {
         himds: himds.first().and_then(|l| l.local_addr().ok()),
         imds: imds.as_ref().and_then(|l| l.local_addr().ok()),
+        sources: bound.iter().map(|b| (b.name().to_owned(), b.at().into())).collect(),
     };
     for listener in himds {
         let router = parts.router(Service::Himds);
@@ -79,11 +89,17 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         let router = parts.router(Service::Imds);
         Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, limits, &shutdown);
     }
+    for source in bound {
+        source.serve(&parts, limits, &shutdown);
+    }
     let mut status = place.status();
     status.himds = addresses.himds.map(|a| format!("http://{a}"));
     place.save_status(&status);
+    let mut tokens = Projector::new(&entries);
+    // Files are there when we say that we are ready, unless the site is slow.
+    drop(tokio::time::timeout(FIRST_TOKENS, tokens.refresh(&place, &live, &parts)).await);
     let work = [
-        tokio::spawn(refresh(Arc::clone(&live), Arc::clone(&parts))),
+        tokio::spawn(refresh(Arc::clone(&live), Arc::clone(&parts), tokens, place.clone())),
         tokio::spawn(sweep(Arc::clone(&parts))),
         tokio::spawn(database::keep_fresh(place.clone())),
     ];
@@ -104,9 +120,27 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn parts(live: &Arc<Live>, challenges: &Path) -> Result<Arc<Metadata>, Failure> {
+    let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
+    let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
+        (Arc::new(MachineClock), Arc::new(MachineChance));
+    let issuer = Arc::clone(live) as Arc<dyn TokenIssuer>;
+    Ok(Arc::new(Metadata {
+        broker: Arc::new(Broker::new(issuer, Arc::clone(&clock), Arc::clone(&chance))),
+        desk: Arc::new(ChallengeDesk::new(directory, Arc::clone(&clock), Arc::clone(&chance))),
+        facts: Arc::clone(live) as _,
+        clock,
+        chance,
+        app_service_header: None,
+        attester: None,
+    }))
+}
+
 struct Addresses {
     himds: Option<SocketAddr>,
     imds: Option<SocketAddr>,
+    /// Name, and address or socket.
+    sources: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Secrets end up in no core dump (E10), and as many descriptors as we may have are had. Answers how many that is.
@@ -122,14 +156,14 @@ fn harden() -> u64 {
 }
 
 /// A24: connections leave room for files and for the way to the site, however few descriptors there are.
-fn limits(descriptors: u64) -> Limits {
+fn limits(descriptors: u64, listeners: usize) -> Limits {
     let limits = Limits::metadata();
-    let for_each = descriptors.saturating_sub(DESCRIPTORS_KEPT) / LISTENERS_MAX;
+    let for_each = descriptors.saturating_sub(DESCRIPTORS_KEPT) / (listeners.max(LISTENERS_MIN) as u64);
     let connections = usize::try_from(for_each).unwrap_or(usize::MAX).clamp(4, limits.connections);
     Limits { connections, ..limits }
 }
 
-async fn refresh(live: Arc<Live>, parts: Arc<Metadata>) {
+async fn refresh(live: Arc<Live>, parts: Arc<Metadata>, mut tokens: Projector, place: Place) {
     let mut whose = live.client();
     loop {
         if let Err(failure) = live.refresh().await {
@@ -142,6 +176,7 @@ async fn refresh(live: Arc<Live>, parts: Arc<Metadata>) {
             whose = now;
         }
         parts.broker.renew_due().await;
+        tokens.refresh(&place, &live, &parts).await;
         tokio::time::sleep(REFRESH_EVERY).await;
     }
 }
@@ -150,6 +185,8 @@ async fn sweep(parts: Arc<Metadata>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         parts.desk.sweep();
+        // Nobody listens unless the unit sets WatchdogSec.
+        notify("WATCHDOG=1");
     }
 }
 
@@ -209,20 +246,24 @@ fn challenge_directory(data: &Path) -> Result<PathBuf, Failure> {
 fn announce(file: Option<&Path>, addresses: &Addresses, challenges: &Path) -> Result<(), Failure> {
     if let Some(file) = file {
         let url = |address: Option<SocketAddr>| address.map(|a| format!("http://{a}"));
-        let text = serde_json::json!({
-            "himds": url(addresses.himds), "imds": url(addresses.imds), "challenge_directory": challenges,
-            "process_id": std::process::id()
-        });
-        let temporary = file.with_extension("new");
-        std::fs::write(&temporary, text.to_string()).attempt("writing the ready file")?;
-        std::fs::rename(&temporary, file).attempt("writing the ready file")?;
+        write_ready(
+            file,
+            &serde_json::json!({
+                "himds": url(addresses.himds), "imds": url(addresses.imds), "sources": addresses.sources,
+                "challenge_directory": challenges, "process_id": std::process::id()
+            }),
+        )?;
     }
     notify("READY=1");
     Ok(())
 }
 
+pub fn write_ready(file: &Path, document: &serde_json::Value) -> Result<(), Failure> {
+    whole::write(file, document.to_string().as_bytes(), Access::mode(0o644)).attempt("writing the ready file")
+}
+
 /// Tells the service manager how we are, where it asks to be told (`Type=notify`).
-fn notify(state: &str) {
+pub fn notify(state: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let told = std::os::unix::net::UnixDatagram::unbound().and_then(|own| match socket.as_bytes() {
         // A name in the kernel's own table, written with an at sign.

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
-    io::{ErrorKind, Write},
+    io::ErrorKind,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -15,7 +15,10 @@ use cs_jose::{MachineKey, decode_any, encode_std};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::failure::{Attempt, Failure, Kind};
+use crate::{
+    failure::{Attempt, Failure, Kind},
+    whole::{self, Access},
+};
 
 pub const STATE: &str = "agentconfig.json";
 const KEY: &str = "machine.key";
@@ -161,7 +164,13 @@ impl Place {
     /// A [`Failure`] when another one does, or when nothing may be written here.
     pub fn lock(&self) -> Result<Flock<File>, Failure> {
         let opened = self.make_folder().and_then(|()| {
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.at(LOCK))
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .custom_flags(nix::libc::O_NOFOLLOW)
+                .open(self.at(LOCK))
         });
         let file = opened.map_err(|error| not_writable(&self.0, &error))?;
         Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
@@ -191,18 +200,7 @@ impl Place {
         let path = self.at(name);
         let attempt = || -> std::io::Result<()> {
             self.make_folder()?;
-            let temporary = self.at(&format!(".{name}.{}", std::process::id()));
-            // One of a process that had our number and was killed.
-            drop(fs::remove_file(&temporary));
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-            let written = (|| {
-                file.write_all(bytes)?;
-                file.set_permissions(Permissions::from_mode(mode))?;
-                file.sync_all()?;
-                fs::rename(&temporary, &path)
-            })();
-            written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-            File::open(&self.0)?.sync_all()
+            whole::write(&path, bytes, self.owners(mode)?)
         };
         attempt().map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => not_writable(&path, &error),
@@ -219,6 +217,15 @@ impl Place {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What root writes here belongs to whom the folder belongs to: the packaged daemon is not root.
+    fn owners(&self, mode: u32) -> std::io::Result<Access> {
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(Access::mode(mode));
+        }
+        let folder = fs::metadata(&self.0)?;
+        Ok(Access { mode, user: Some(folder.uid().into()), group: Some(folder.gid().into()) })
     }
 
     /// Everybody may look into it, as into the original's: `show` needs no root.

@@ -51,7 +51,7 @@ pub enum Pinned {
 }
 
 impl Pinned {
-    fn is(&self, identity: &Identity) -> bool {
+    pub fn is(&self, identity: &Identity) -> bool {
         match self {
             Self::System => identity.system_assigned,
             Self::Named(id) => {

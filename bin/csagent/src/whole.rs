@@ -1,0 +1,104 @@
+//! Files that others read while they are written: whole or not at all, whoever looks and whenever the machine stops.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Gid, Group, Uid, fchown};
+
+/// Who may do what with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Access {
+    pub mode: u32,
+    /// `None`: stays this process's.
+    pub user: Option<Uid>,
+    pub group: Option<Gid>,
+}
+
+impl Access {
+    pub fn mode(mode: u32) -> Self {
+        Self { mode, ..Self::default() }
+    }
+}
+
+/// Writes a file under a name of its own, gives it away, syncs it and puts it in its place; then the folder is synced.
+/// Nobody can open it before it is complete and has its owner.
+///
+/// # Errors
+/// Whatever the system says; then what was there before is there still.
+pub fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    let temporary = beside(path)?;
+    // One of a process that had our number and was killed.
+    drop(fs::remove_file(&temporary));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+    let written = (|| {
+        file.write_all(bytes)?;
+        if access.user.is_some() || access.group.is_some() {
+            fchown(&file, access.user, access.group)?;
+        }
+        file.set_permissions(Permissions::from_mode(access.mode))?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    sync_folder(path)
+}
+
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id())))
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// A group by name or number.
+pub fn group(name: &str) -> Option<Gid> {
+    let named = || Group::from_name(name).ok().flatten().map(|g| g.gid);
+    name.parse().ok().map(Gid::from_raw).or_else(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        for (text, mode) in [("one", 0o640), ("two", 0o600)] {
+            write(&path, text.as_bytes(), Access::mode(mode)).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("kept"), "x").unwrap();
+        assert!(write(&path, b"y", Access::mode(0o600)).is_err(), "a folder is not replaced");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a19_a_planted_link_is_replaced_and_never_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, path) = (dir.path().join("victim"), dir.path().join("token"));
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, &path).unwrap();
+        write(&path, b"new", Access::mode(0o600)).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+    }
+}
