@@ -55,6 +55,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "az", about: "az CLI, own names", minutes: 15, run: |g, l| suite(&AZ, g, l) },
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
     Step { name: "database", about: "the database gateway before a real PostgreSQL, with unmodified clients", minutes: 20, run: |g, l| passed(database::run(g, l)) },
+    Step { name: "tools", about: "rclone, Terraform's state, the public cloud's names", minutes: 10, run: tools_step },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
     Step { name: "development", about: "storage SDKs against the emulator's address", minutes: 10, run: development },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
@@ -84,6 +85,7 @@ const AZ: Suite =
 const AZ_AZURE: Suite =
     Suite { name: "az-azure", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: true };
 
+const TOOLS: Suite = Suite { name: "tools", script: "tools/run.sh", clients: &[], public_names: true };
 const HOSTILE: Suite = Suite { name: "hostile", script: "hostile/run.sh", clients: &[], public_names: false };
 
 /// Cases of each property; `cargo test` alone takes proptest's 256.
@@ -256,6 +258,11 @@ fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     log.run(&mut run)?;
     std::fs::remove_dir_all(&data)?;
     Ok(Outcome::Passed)
+}
+
+fn tools_step(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(&[("rclone", "rclone")], log)?;
+    suite(&TOOLS, ground, log)
 }
 
 fn development(ground: &Ground, log: &mut Log) -> Result<Outcome> {
