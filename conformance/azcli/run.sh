@@ -1,6 +1,7 @@
 #!/bin/sh
-# az CLI, unmodified: the lab's preparation (steps 1 to 9), every other command that manages a site (control.sh), then the
-# machine's own `az login --identity` (step 19).
+# az CLI, unmodified: the lab's preparation (steps 1 to 9), every other command that manages a site (control.sh), the
+# directory's verbs and the many forms of roles, locks, resources and tokens (directory.sh, access.sh), then the machine's
+# own `az login --identity` (step 19).
 #
 # Under the site's own names az is told about the cloud once; under `countersign run --cloud azure` it is told nothing.
 set -eu
@@ -85,6 +86,14 @@ expect "tag" "$(az tag list --resource-id "$MACHINE_ID" --query properties.tags.
 
 # shellcheck source=control.sh
 . "$here/control.sh"
+
+# The rest is the same under every name, so it is played where another party's issuer was prepared: in the step az.
+if [ -n "${CONFORMANCE_ISSUER-}" ]; then
+    # shellcheck source=directory.sh
+    . "$here/directory.sh"
+    # shellcheck source=access.sh
+    . "$here/access.sh"
+fi
 
 say "19: the machine signs in with no password"
 export AZURE_CONFIG_DIR="$work/machine"

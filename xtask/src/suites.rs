@@ -1,5 +1,6 @@
 //! Suites that see the product from outside: a shell script each, run by `countersign run` as if on a connected machine.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,6 +14,7 @@ use crate::tools::{self, Clients};
 pub const TOOLS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("jq", "jq"),
+    ("openssl", "openssl"),
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
@@ -30,6 +32,11 @@ pub struct Suite {
 
 impl Suite {
     pub fn run(&self, ground: &Ground, log: &mut Log) -> Result<()> {
+        self.run_with(&[], ground, log)
+    }
+
+    /// The same with more variables, which the site sees as well as the script.
+    pub fn run_with(&self, more: &[(&str, &OsStr)], ground: &Ground, log: &mut Log) -> Result<()> {
         tools::debian(TOOLS, log)?;
         for clients in self.clients {
             clients.install(ground, log)?;
@@ -46,10 +53,27 @@ impl Suite {
         // The agent lies beside the site in every build.
         run.env("CSAGENT", agent);
         run.env("CONFORMANCE_CLIENTS", ground.target.join("conformance"));
-        log.run(&mut run)?;
+        log.run(run.envs(more.iter().copied()))?;
         // A failed suite keeps its site for whoever looks into it.
         std::fs::remove_dir_all(&data).context("removing the suite's data")
     }
+}
+
+/// Plays a suite with another party's issuer of tokens that the site was told to trust (`conformance/issuer`).
+pub fn with_issuer(suite: &Suite, ground: &Ground, log: &mut Log) -> Result<()> {
+    let home = ground.fresh_data(&format!("{}-issuer", suite.name))?;
+    let mut make = Command::new("python3");
+    make.arg(ground.root.join("conformance/issuer/issuer.py")).arg("make").arg(&home);
+    tools::debian(TOOLS, log)?;
+    log.run(&mut make)?;
+    let authority = home.join("ca.pem");
+    let more = [
+        ("CONFORMANCE_ISSUER", home.as_os_str()),
+        ("SSL_CERT_FILE", authority.as_os_str()),
+        ("COUNTERSIGN_PRIVATE_ISSUERS", OsStr::new("localhost")),
+    ];
+    suite.run_with(&more, ground, log)?;
+    std::fs::remove_dir_all(&home).context("removing the issuer's keys")
 }
 
 /// Installs what suites call, and these clients; answers the site's program.

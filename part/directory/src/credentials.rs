@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use cs_ids::ClientId;
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, Credential, CredentialKind, StoreError};
+use cs_store::{AuditRecord, Credential, CredentialHolder, CredentialKind, StoreError};
 use cs_time::Timestamp;
 
 use crate::{
@@ -12,12 +12,31 @@ use crate::{
     secret::{self, SECRET_DAYS_MAX},
 };
 
-/// Passwords and certificates of one application at most.
+/// Passwords and certificates on one ring at most.
 const CREDENTIALS_MAX: usize = 100;
 const CERTIFICATE_MAX_BYTES: usize = 16 * 1024;
 /// A certificate counts until its own end, and at most so long, in days.
 const CERTIFICATE_DAYS_MAX: i64 = 3650;
 const DAY_SECONDS: i64 = 86_400;
+
+/// One of the two bunches of credentials a client has. Each proves the client; they are shown and changed apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRing {
+    pub client: ClientId,
+    pub holder: CredentialHolder,
+}
+
+impl KeyRing {
+    /// What the registered application holds.
+    pub fn of_application(client: ClientId) -> Self {
+        Self { client, holder: CredentialHolder::Application }
+    }
+
+    /// What its service principal holds, and goes with it.
+    pub fn of_principal(client: ClientId) -> Self {
+        Self { client, holder: CredentialHolder::Principal }
+    }
+}
 
 /// What a caller says of a new password.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +56,15 @@ pub struct NewCertificate {
 }
 
 impl Principals {
-    /// All of a client, without the secrets themselves: those are stored as digests only.
+    /// All on a ring, without the secrets themselves: those are stored as digests only.
     pub async fn credentials(
         &self,
         op: &Operation,
-        client: ClientId,
+        ring: KeyRing,
     ) -> Result<Vec<Credential>, DirectoryError> {
-        Ok(self.rows.credentials(op.caller.tenant, client).await?)
+        let mut all = self.rows.credentials(op.caller.tenant, ring.client).await?;
+        all.retain(|c| c.holder == ring.holder);
+        Ok(all)
     }
 
     /// Draws a password. It is answered here and never again.
@@ -54,20 +75,20 @@ impl Principals {
         &self,
         op: &Operation,
         allowed: &Allowed,
-        client: ClientId,
+        ring: KeyRing,
         given: Given,
     ) -> Result<NewSecret, DirectoryError> {
         let (from, until) = (given.from.unwrap_or(op.started), given.until);
-        let latest = op.started.plus_seconds(i64::from(SECRET_DAYS_MAX) * DAY_SECONDS);
+        let latest = from.max(op.started).plus_seconds(i64::from(SECRET_DAYS_MAX) * DAY_SECONDS);
         let until = until.unwrap_or_else(|| from.plus_seconds(365 * DAY_SECONDS));
         if until <= from || until <= op.started || until > latest {
             return Err(DirectoryError::invalid(
-                "'endDateTime' must be after the start, in the future and at most 730 days ahead",
+                "'endDateTime' must be after the start, in the future and at most ten years ahead",
             ));
         }
-        self.has_room(op, client).await?;
+        self.has_room(op, ring).await?;
         let (secret, row) =
-            secret::issue(&*self.chance, (op.caller.tenant, client), (from, until), &label(&given.name)?);
+            secret::issue(&*self.chance, (op.caller.tenant, ring), (from, until), &label(&given.name)?);
         self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?;
         Ok(secret)
     }
@@ -81,15 +102,15 @@ impl Principals {
         &self,
         op: &Operation,
         allowed: &Allowed,
-        client: ClientId,
+        ring: KeyRing,
         new: NewCertificate,
     ) -> Result<(), DirectoryError> {
-        let row = self.certificate(op, client, new)?;
-        self.has_room(op, client).await?;
+        let row = self.certificate(op, ring, new)?;
+        self.has_room(op, ring).await?;
         Ok(self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?)
     }
 
-    /// Makes these the certificates of a client, and no others. One that is named by the id of one that is there stays
+    /// Makes these the certificates on a ring, and no others. One that is named by the id of one that is there stays
     /// as it is.
     ///
     /// # Errors
@@ -98,17 +119,17 @@ impl Principals {
         &self,
         op: &Operation,
         allowed: &Allowed,
-        client: ClientId,
+        ring: KeyRing,
         wanted: Vec<(Option<String>, Option<NewCertificate>)>,
     ) -> Result<(), DirectoryError> {
-        let have = self.credentials(op, client).await?;
+        let have = self.credentials(op, ring).await?;
         let have: Vec<_> = have.iter().filter(|c| c.kind == CredentialKind::Certificate).collect();
         let stays = |id: &Option<String>| id.as_ref().is_some_and(|id| have.iter().any(|c| c.id == *id));
         let mut new = Vec::new();
         for (id, certificate) in &wanted {
             match certificate {
                 _ if stays(id) => {}
-                Some(certificate) => new.push(self.certificate(op, client, certificate.clone())?),
+                Some(certificate) => new.push(self.certificate(op, ring, certificate.clone())?),
                 None => return Err(DirectoryError::invalid("a new key credential needs its 'key'")),
             }
         }
@@ -117,7 +138,7 @@ impl Principals {
         }
         for old in have.iter().filter(|c| !wanted.iter().any(|(id, _)| id.as_ref() == Some(&c.id))) {
             let (id, record) = (old.id.clone(), AuditRecord::done(op, allowed));
-            self.rows.remove_credential(op.caller.tenant, client, id, record).await?;
+            self.rows.remove_credential(op.caller.tenant, ring.client, id, record).await?;
         }
         for row in new {
             match self.rows.add_credential(row, AuditRecord::done(op, allowed)).await {
@@ -136,26 +157,26 @@ impl Principals {
         &self,
         op: &Operation,
         allowed: &Allowed,
-        client: ClientId,
+        ring: KeyRing,
         id: &str,
     ) -> Result<(), DirectoryError> {
-        let all = self.credentials(op, client).await?;
+        let all = self.credentials(op, ring).await?;
         let known = all.iter().find(|c| c.kind == CredentialKind::Secret && c.id.eq_ignore_ascii_case(id));
         let known = known.ok_or_else(|| DirectoryError::NoObject(id.chars().take(64).collect()))?;
         let record = AuditRecord::done(op, allowed);
-        self.rows.remove_credential(op.caller.tenant, client, known.id.clone(), record).await?;
+        self.rows.remove_credential(op.caller.tenant, ring.client, known.id.clone(), record).await?;
         Ok(())
     }
 
-    async fn has_room(&self, op: &Operation, client: ClientId) -> Result<(), DirectoryError> {
-        let there = self.credentials(op, client).await?.len();
+    async fn has_room(&self, op: &Operation, ring: KeyRing) -> Result<(), DirectoryError> {
+        let there = self.credentials(op, ring).await?.len();
         if there < CREDENTIALS_MAX { Ok(()) } else { Err(DirectoryError::TooMany("credentials")) }
     }
 
     fn certificate(
         &self,
         op: &Operation,
-        client: ClientId,
+        ring: KeyRing,
         new: NewCertificate,
     ) -> Result<Credential, DirectoryError> {
         let bad = |why: &str| DirectoryError::invalid(format!("the certificate cannot be used: {why}"));
@@ -189,7 +210,8 @@ impl Principals {
         let named = |id: String| id.parse::<uuid::Uuid>().ok().map(|id| id.to_string());
         Ok(Credential {
             tenant: op.caller.tenant,
-            client,
+            client: ring.client,
+            holder: ring.holder,
             id: new.id.and_then(named).unwrap_or_else(|| self.chance.uuid().to_string()),
             kind: CredentialKind::Certificate,
             lookup: Label::text(&print, &label(&new.given.name)?),

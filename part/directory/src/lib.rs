@@ -1,8 +1,8 @@
 //! The directory: who there is, what they belong to, and what they prove themselves with.
 //!
 //! One [`Principals`] for all tenants. An application is registered ([`applications`]); what acts for it is its service
-//! principal ([`acting`]); both share a client id and with it passwords and certificates ([`credentials`]) and
-//! federated credentials ([`federated`]). Users and groups are in [`people`], who is a member or owner of what in
+//! principal ([`acting`]); both share a client id and are proven by the passwords and certificates of either ([`credentials`]) and
+//! by federated credentials ([`federated`]). Users and groups are in [`people`], who is a member or owner of what in
 //! [`links`]. Machines' and user-assigned identities are created with their resource (`cs_resources`), in one
 //! transaction with it, and are found here.
 //!
@@ -28,9 +28,10 @@ use cs_time::Chance;
 
 pub use acting::NewServicePrincipal;
 pub use applications::{ApplicationChange, NewApplication};
-pub use credentials::{Given, NewCertificate, sha1};
+pub use credentials::{Given, KeyRing, NewCertificate, sha1};
 pub use cs_store::{
-    Application, Credential, CredentialKind, FederatedCredential, LinkKind, Principal, PrincipalKind,
+    Application, Credential, CredentialHolder, CredentialKind, FederatedCredential, LinkKind, Principal,
+    PrincipalKind,
 };
 pub use error::DirectoryError;
 pub use federated::NewFederated;

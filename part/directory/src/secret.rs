@@ -3,17 +3,17 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
-use cs_ids::{ClientId, TenantId};
+use cs_ids::TenantId;
 use cs_store::{Credential, CredentialKind};
 use cs_time::{Chance, Timestamp};
 
-use crate::Label;
+use crate::{KeyRing, Label};
 
 /// Entropy of a secret. At 256 bits one fast hash is as good as a slow one.
 const SECRET_BYTES: usize = 32;
 
-/// The longest a secret may live, in days: two years, as the portal offers.
-pub const SECRET_DAYS_MAX: u32 = 730;
+/// The longest a secret may live, in days: ten years and their leap days, for scripts that say `--years N`.
+pub const SECRET_DAYS_MAX: u32 = 3653;
 
 /// A secret as its holder keeps it. Shown once, never stored, never printed.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ const HINT_CHARS: usize = 3;
 /// A new secret of a client and the row that remembers it.
 pub(crate) fn issue(
     chance: &dyn Chance,
-    (tenant, client): (TenantId, ClientId),
+    (tenant, ring): (TenantId, KeyRing),
     (begins, expires): (Timestamp, Timestamp),
     name: &str,
 ) -> (NewSecret, Credential) {
@@ -71,7 +71,8 @@ pub(crate) fn issue(
     let hint: String = secret.expose().chars().take(HINT_CHARS).collect();
     let row = Credential {
         tenant,
-        client,
+        client: ring.client,
+        holder: ring.holder,
         id: id.clone(),
         kind: CredentialKind::Secret,
         lookup: Label::text(&hint, name),

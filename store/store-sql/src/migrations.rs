@@ -8,4 +8,5 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_directory.sql"),
     include_str!("../migrations/0006_rules.sql"),
     include_str!("../migrations/0007_leases.sql"),
+    include_str!("../migrations/0008_credential_holders.sql"),
 ];

@@ -91,11 +91,34 @@ impl CredentialKind {
     }
 }
 
+/// Which object of a client holds a credential; each proves the client (Graph shows them apart).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialHolder {
+    /// The registered application. It outlives its service principal.
+    Application,
+    /// The service principal or managed identity, with which it goes.
+    Principal,
+}
+
+impl CredentialHolder {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Principal => "principal",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Application, Self::Principal].into_iter().find(|h| h.as_str() == text)
+    }
+}
+
 /// Something an application or identity proves itself with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     pub tenant: TenantId,
     pub client: ClientId,
+    pub holder: CredentialHolder,
     /// `keyId` in Graph.
     pub id: String,
     pub kind: CredentialKind,
@@ -155,7 +178,7 @@ pub trait Directory: Send + Sync {
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
 
-    /// Removes the principal, its credentials and its role assignments. `false` when it was not there.
+    /// Removes the principal, the credentials it holds and its role assignments. `false` when it was not there.
     async fn remove_principal(
         &self,
         tenant: TenantId,

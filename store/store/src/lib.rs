@@ -28,7 +28,7 @@ pub use blob_rows::{
     LeaseChange, Segment,
 };
 pub use blobs::{Blobs, UNCOMMITTED_MAX, after_prefix};
-pub use directory::{Credential, CredentialKind, Directory, Principal, PrincipalKind};
+pub use directory::{Credential, CredentialHolder, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
 pub use fresh::{Changes, Fresh};
 pub use leases::{Lease, LeaseKey, LeaseRefusal, LeaseState};

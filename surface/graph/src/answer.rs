@@ -83,7 +83,7 @@ impl Wanted {
 }
 
 fn next_link(call: &Call, last: ObjectId) -> String {
-    let mut url = format!("{}{}", call.address.graph(), call.path);
+    let mut url = format!("{}{}", call.context.address.graph(), call.path);
     let token = last.to_string();
     let others = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skiptoken"));
     for (at, (name, value)) in others.chain([("$skiptoken", token.as_str())]).enumerate() {
@@ -93,7 +93,8 @@ fn next_link(call: &Call, last: ObjectId) -> String {
     url
 }
 
-fn encoded(text: &str) -> String {
+/// Fit for a segment of a path or a value of a query.
+pub(crate) fn encoded(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -3,13 +3,13 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+use cs_audit::AuditRecord;
 use cs_directory::{DirectoryError, Principals};
 use cs_ids::ObjectId;
-use cs_names::Address;
 use cs_rbac::{Allowed, Operation};
-use cs_serve::{Params, Query, Response};
+use cs_serve::{Context, Params, Query, Response};
 
-use crate::{Parts, body::Body, failure::Failure};
+use crate::{Parts, body::Body, doors::Tables, failure::Failure, path};
 
 pub(crate) type Answer = Result<Response, Failure>;
 
@@ -22,12 +22,56 @@ pub(crate) struct Call {
     pub params: Params,
     pub query: Query,
     pub body: Bytes,
-    /// As received.
+    /// As received, but for keys in parentheses.
     pub path: String,
-    pub address: Address,
+    pub context: Context,
+    doors: Arc<Tables>,
 }
 
 impl Call {
+    /// Finds the door of a request whose token is good; its body may still be on its way.
+    pub async fn arrive(
+        (parts, doors): (Arc<Parts>, Arc<Tables>),
+        op: Operation,
+        context: Context,
+        (method, target): (&str, &http::Uri),
+    ) -> Result<(Handler, Self), Failure> {
+        let query =
+            Query::parse(target.query()).map_err(|_| Failure::bad("The query string cannot be read."))?;
+        if query.has_duplicates() {
+            return Err(Failure::bad("A query parameter is given more than once."));
+        }
+        let path = path::plain(&parts, &op, target.path()).await?;
+        let (run, params) = doors.find(method, &path, &query)?;
+        Ok((run, Self { parts, op, params, query, body: Bytes::new(), path, context, doors }))
+    }
+
+    /// A request of the same caller within this one.
+    pub async fn within(
+        &self,
+        method: &str,
+        target: &http::Uri,
+        body: Bytes,
+    ) -> Result<(Handler, Self), Failure> {
+        let site = (Arc::clone(&self.parts), Arc::clone(&self.doors));
+        let (run, call) = Self::arrive(site, self.op.clone(), self.context.clone(), (method, target)).await?;
+        Ok((run, Self { body, ..call }))
+    }
+
+    /// Runs what is behind the door. A refusal is on record before it is answered.
+    pub async fn attend(&self, run: Handler) -> Answer {
+        let outcome = run(self).await;
+        if let Err(Failure::Directory(DirectoryError::Denied(denied))) = &outcome {
+            let record = AuditRecord::denied(&self.op, denied);
+            self.parts.audit.soon(record).map_err(|_| Failure::Busy)?;
+        }
+        outcome
+    }
+
+    pub fn refusal(&self, failure: Failure) -> Response {
+        failure.answer(&self.context, self.op.client_request_id.as_deref(), self.parts.clock.now())
+    }
+
     pub fn directory(&self) -> &Principals {
         &self.parts.principals
     }
@@ -60,6 +104,6 @@ impl Call {
 
     /// `…/v1.0/$metadata#of`.
     pub fn context(&self, of: &str) -> String {
-        format!("{}/v1.0/$metadata#{of}", self.address.graph())
+        format!("{}/v1.0/$metadata#{of}", self.context.address.graph())
     }
 }

@@ -22,6 +22,7 @@ pub(crate) const fn write(method: &'static str, path: &'static str, run: Handler
 }
 
 const ALL: &[&[Door<Op>]] = &[
+    types::batch::DOORS,
     types::me::DOORS,
     types::applications::DOORS,
     types::service_principals::DOORS,

@@ -14,13 +14,21 @@ pub(crate) enum Failure {
     NotDelegated,
     Bad(String),
     BadFilter(String),
+    /// A batch that is none.
+    Batch(String),
+    /// A step of a batch waits for this one, which failed.
+    Dependency(String),
     Nowhere(String),
+    Version(String),
     OtherMethods(Vec<&'static str>),
     TooLarge,
     /// What decides or records cannot answer just now.
     Busy,
     Directory(DirectoryError),
 }
+
+/// The version of Graph served.
+const VERSION: &str = "v1.0";
 
 /// What a message repeats of what a caller sent: short and on one line (H06).
 pub(crate) fn shown(text: &str) -> String {
@@ -33,6 +41,10 @@ impl Failure {
     }
 
     pub(crate) fn nowhere(path: &str) -> Self {
+        let version = path.split('/').find(|s| !s.is_empty()).unwrap_or_default();
+        if !version.eq_ignore_ascii_case(VERSION) {
+            return Self::Version(shown(version));
+        }
         Self::Nowhere(shown(path.rsplit('/').find(|s| !s.is_empty()).unwrap_or_default()))
     }
 
@@ -61,6 +73,17 @@ impl Failure {
                 StatusCode::BAD_REQUEST,
                 "Request_UnsupportedQuery",
                 format!("Unsupported or invalid query filter clause specified: '{text}'."),
+            ),
+            Self::Batch(text) => (StatusCode::BAD_REQUEST, "BadRequest", text.clone()),
+            Self::Dependency(id) => (
+                StatusCode::FAILED_DEPENDENCY,
+                "FailedDependency",
+                format!("The request with id '{}' failed, on which this one depends.", shown(id)),
+            ),
+            Self::Version(version) => (
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                format!("Invalid version: '{version}'. This directory is served as '{VERSION}'."),
             ),
             Self::Nowhere(segment) => (
                 StatusCode::BAD_REQUEST,

@@ -10,18 +10,19 @@ mod doors;
 mod failure;
 mod filter;
 mod objects;
+mod path;
 mod types;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_access::Access;
-use cs_audit::{Audit, AuditRecord};
+use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
-use cs_directory::{DirectoryError, Principals};
+use cs_directory::Principals;
 use cs_ids::CorrelationId;
 use cs_rbac::{Caller, Operation};
-use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
+use cs_serve::{Bearer, Context, Request, Response, Surface, bearer, read_body, single};
 use cs_time::Clock;
 use cs_wire_arm::headers;
 use http::HeaderValue;
@@ -45,12 +46,12 @@ pub struct Parts {
 /// The surface at `graph.` + suffix.
 pub struct Graph {
     parts: Arc<Parts>,
-    doors: doors::Tables,
+    doors: Arc<doors::Tables>,
 }
 
 impl Graph {
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), doors: doors::Tables::new() }
+        Self { parts: Arc::new(parts), doors: Arc::new(doors::Tables::new()) }
     }
 }
 
@@ -87,25 +88,14 @@ impl Graph {
     ) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
         let caller = self.caller(&head.headers, context)?;
-        let bad = |_| Failure::bad("The query string cannot be read.");
-        let query = Query::parse(head.uri.query()).map_err(bad)?;
-        if query.has_duplicates() {
-            return Err(Failure::bad("A query parameter is given more than once."));
-        }
-        let path = head.uri.path().to_owned();
-        let (run, params) = self.doors.find(head.method.as_str(), &path, &query)?;
         let correlation = client_request_id.as_deref().and_then(|id| id.parse().ok());
         let correlation = correlation.unwrap_or_else(|| CorrelationId::from(context.request_id));
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
-        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
-        let (parts, address) = (Arc::clone(&self.parts), context.address.clone());
-        let call = Call { parts, op, params, query, body, path, address };
-        let outcome = run(&call).await;
-        if let Err(Failure::Directory(DirectoryError::Denied(denied))) = &outcome {
-            let record = AuditRecord::denied(&call.op, denied);
-            self.parts.audit.soon(record).map_err(|_| Failure::Busy)?;
-        }
-        outcome
+        let site = (Arc::clone(&self.parts), Arc::clone(&self.doors));
+        let asked = (head.method.as_str(), &head.uri);
+        let (run, mut call) = Call::arrive(site, op, context.clone(), asked).await?;
+        call.body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        call.attend(run).await
     }
 
     fn caller(&self, headers: &http::HeaderMap, context: &Context) -> Result<Caller, Failure> {

@@ -1,6 +1,8 @@
 //! Directory objects as Graph shows them (arm.md 5.2).
 
-use cs_directory::{Application, Credential, CredentialKind, Label, NewSecret, Principal, PrincipalKind};
+use cs_directory::{
+    Application, Credential, CredentialKind, KeyRing, Label, NewSecret, Principal, PrincipalKind,
+};
 use cs_jose::encode_std;
 use cs_wire_arm::graph::{self, KeyCredential, PasswordCredential, Person, ServicePrincipal};
 use serde_json::{Map, Value, json};
@@ -26,7 +28,7 @@ pub(crate) async fn principal(call: &Call, p: &Principal, typed: bool) -> Result
 async fn service_principal(call: &Call, p: &Principal, kept: Map<String, Value>) -> Result<Value, Failure> {
     let (mut credentials, mut uris) = (Vec::new(), Vec::new());
     if let (PrincipalKind::Application, Some(client)) = (p.kind, p.client) {
-        credentials = call.directory().credentials(&call.op, client).await?;
+        credentials = call.directory().credentials(&call.op, KeyRing::of_principal(client)).await?;
         uris = call
             .directory()
             .application_of_client(&call.op, client)
@@ -63,7 +65,7 @@ async fn service_principal(call: &Call, p: &Principal, kept: Map<String, Value>)
 }
 
 pub(crate) async fn application(call: &Call, a: &Application) -> Result<Value, Failure> {
-    let credentials = call.directory().credentials(&call.op, a.client).await?;
+    let credentials = call.directory().credentials(&call.op, KeyRing::of_application(a.client)).await?;
     let kept = a.details.as_object().cloned().unwrap_or_default();
     let more = with_defaults(
         kept,

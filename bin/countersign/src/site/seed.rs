@@ -3,8 +3,8 @@
 use cs_ids::{ClientId, CorrelationId, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_seal::Key;
 use cs_store::{
-    Application, Assignment, AuditOutcome, AuditRecord, Credential, CredentialKind, Planting, Principal,
-    PrincipalKind, Resource, Site, StoreError, Subscription, Tenant,
+    Application, Assignment, AuditOutcome, AuditRecord, Credential, CredentialHolder, CredentialKind,
+    Planting, Principal, PrincipalKind, Resource, Site, StoreError, Subscription, Tenant,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, Timestamp};
@@ -195,6 +195,7 @@ impl Planter<'_> {
         Credential {
             tenant: self.seed.tenant,
             client: self.seed.operator_client,
+            holder: CredentialHolder::Application,
             id: self.chance.uuid().to_string(),
             kind: CredentialKind::Secret,
             lookup: secret.chars().take(3).collect(),

@@ -11,7 +11,10 @@ mod extensions;
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId};
 use cs_jose::Jwk;
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, Credential, CredentialKind, NewPrincipal, Principal, PrincipalKind, Resource};
+use cs_store::{
+    AuditRecord, Credential, CredentialHolder, CredentialKind, NewPrincipal, Principal, PrincipalKind,
+    Resource,
+};
 use cs_time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -154,6 +157,7 @@ impl Manager {
         let credentials = key.map(|key| Credential {
             tenant,
             client,
+            holder: CredentialHolder::Principal,
             id: self.at.chance.uuid().to_string(),
             kind: CredentialKind::Key,
             lookup: key.thumbprint(),

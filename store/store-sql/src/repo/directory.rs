@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_ids::{ClientId, ObjectId, TenantId};
 use cs_store::{
-    AuditRecord, Credential, CredentialKind, Directory, Principal, PrincipalKind, Revision, StoreError,
+    AuditRecord, Credential, CredentialHolder, CredentialKind, Directory, Principal, PrincipalKind, Revision,
+    StoreError,
 };
 
 use super::{audit, revision};
@@ -75,16 +76,26 @@ pub(super) async fn insert(
 
 async fn insert_credential(c: &mut Conn<'_>, k: &Credential) -> Result<(), StoreError> {
     c.run(
-        "INSERT INTO credentials (tenant, client, id, kind, lookup, material, not_before, expires)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        &values![k.tenant, k.client, &k.id, k.kind.as_str(), &k.lookup, &k.material, k.not_before, k.expires],
+        "INSERT INTO credentials (tenant, client, id, kind, lookup, material, not_before, expires, holder)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &values![
+            k.tenant,
+            k.client,
+            &k.id,
+            k.kind.as_str(),
+            &k.lookup,
+            &k.material,
+            k.not_before,
+            k.expires,
+            k.holder.as_str()
+        ],
     )
     .await
     .map(drop)
 }
 
-/// Buries a principal in the running transaction: tombstone, no assignments, no memberships, and no credentials unless
-/// an application holds them. One that is created again is another object and inherits nothing (D05).
+/// Buries a principal in the running transaction: tombstone, no assignments, no memberships, and no credentials but
+/// those its application holds. One that is created again is another object and inherits nothing (D05).
 pub(super) async fn bury(c: &mut Conn<'_>, tenant: TenantId, object: ObjectId) -> Result<bool, StoreError> {
     let found = c
         .row(
@@ -101,8 +112,8 @@ pub(super) async fn bury(c: &mut Conn<'_>, tenant: TenantId, object: ObjectId) -
     )
     .await?;
     c.run(
-        "DELETE FROM credentials WHERE tenant = $1 AND client = $2 AND NOT EXISTS
-           (SELECT 1 FROM applications a WHERE a.tenant = $1 AND a.client = $2)",
+        "DELETE FROM credentials WHERE tenant = $1 AND client = $2 AND (holder = 'principal' OR NOT EXISTS
+           (SELECT 1 FROM applications a WHERE a.tenant = $1 AND a.client = $2))",
         &values![tenant, client],
     )
     .await?;
@@ -192,8 +203,8 @@ impl Directory for SqlStore {
         self.read("reading credentials", move |mut c| {
             Box::pin(async move {
                 c.rows(
-                    "SELECT tenant, client, id, kind, lookup, material, not_before, expires FROM credentials
-                     WHERE tenant = $1 AND client = $2 ORDER BY id",
+                    "SELECT tenant, client, id, kind, lookup, material, not_before, expires, holder
+                     FROM credentials WHERE tenant = $1 AND client = $2 ORDER BY id",
                     &values![tenant, client],
                 )
                 .await?
@@ -208,6 +219,7 @@ impl Directory for SqlStore {
                         material: row.bytes(5)?.to_vec(),
                         not_before: row.time(6)?,
                         expires: row.time(7)?,
+                        holder: row.word(8, CredentialHolder::parse)?,
                     })
                 })
                 .collect()

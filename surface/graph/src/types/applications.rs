@@ -1,6 +1,6 @@
 //! Applications, with what they prove themselves with.
 
-use cs_directory::{ApplicationChange, LinkKind, NewApplication, NewFederated};
+use cs_directory::{ApplicationChange, KeyRing, LinkKind, NewApplication, NewFederated};
 use cs_jose::Federation;
 use cs_serve::Door;
 use cs_wire_arm::graph::FederatedIdentity;
@@ -64,7 +64,7 @@ async fn create(call: &Call) -> Answer {
     let keys = credentials::certificates(&mut body)?.unwrap_or_default();
     let new = NewApplication { display_name, uris: uris.unwrap_or_default(), details: body.rest() };
     let made = call.directory().create_application(&call.op, &allowed, new).await?;
-    if let Err(refused) = credentials::set(call, &allowed, made.client, keys).await {
+    if let Err(refused) = credentials::set(call, &allowed, KeyRing::of_application(made.client), keys).await {
         // A half-made application would be found by the next attempt of the same name.
         call.directory().remove_application(&call.op, &allowed, made.object).await?;
         return Err(refused);
@@ -84,7 +84,7 @@ async fn change(call: &Call) -> Answer {
     };
     call.directory().change_application(&call.op, &allowed, known.object, change).await?;
     if let Some(keys) = keys {
-        credentials::set(call, &allowed, known.client, keys).await?;
+        credentials::set(call, &allowed, KeyRing::of_application(known.client), keys).await?;
     }
     Ok(nothing())
 }
@@ -99,12 +99,12 @@ async fn delete(call: &Call) -> Answer {
 
 async fn add_password(call: &Call) -> Answer {
     let (known, allowed) = call.directory().permit_application(&call.op, UPDATE, call.object("id")?).await?;
-    credentials::add_password(call, &allowed, known.client).await
+    credentials::add_password(call, &allowed, KeyRing::of_application(known.client)).await
 }
 
 async fn remove_password(call: &Call) -> Answer {
     let (known, allowed) = call.directory().permit_application(&call.op, UPDATE, call.object("id")?).await?;
-    credentials::remove_password(call, &allowed, known.client).await
+    credentials::remove_password(call, &allowed, KeyRing::of_application(known.client)).await
 }
 
 async fn owners(call: &Call) -> Answer {

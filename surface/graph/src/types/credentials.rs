@@ -1,7 +1,6 @@
-//! Passwords and certificates, the same for applications and service principals.
+//! Passwords and certificates. Applications and service principals each have their own, by the same words.
 
-use cs_directory::{Given, NewCertificate};
-use cs_ids::ClientId;
+use cs_directory::{Given, KeyRing, NewCertificate};
 use cs_rbac::Allowed;
 use cs_serve::json;
 use http::StatusCode;
@@ -37,12 +36,12 @@ pub(crate) fn certificates(body: &mut Body) -> Result<Option<Keys>, Failure> {
     all.into_iter().map(one).collect::<Result<Keys, Failure>>().map(Some)
 }
 
-pub(crate) async fn set(call: &Call, allowed: &Allowed, client: ClientId, keys: Keys) -> Result<(), Failure> {
-    Ok(call.directory().set_certificates(&call.op, allowed, client, keys).await?)
+pub(crate) async fn set(call: &Call, allowed: &Allowed, ring: KeyRing, keys: Keys) -> Result<(), Failure> {
+    Ok(call.directory().set_certificates(&call.op, allowed, ring, keys).await?)
 }
 
 /// The one answer that holds the secret; what made it is on record with it.
-pub(crate) async fn add_password(call: &Call, allowed: &Allowed, client: ClientId) -> Answer {
+pub(crate) async fn add_password(call: &Call, allowed: &Allowed, ring: KeyRing) -> Answer {
     let mut given = Given::default();
     if !call.body.is_empty()
         && let Some(mut asked) = call.body()?.object("passwordCredential")?
@@ -53,12 +52,12 @@ pub(crate) async fn add_password(call: &Call, allowed: &Allowed, client: ClientI
             until: asked.time("endDateTime")?,
         };
     }
-    let made = call.directory().add_password(&call.op, allowed, client, given).await?;
+    let made = call.directory().add_password(&call.op, allowed, ring, given).await?;
     Ok(json(StatusCode::OK, &objects::new_password(call, &made)))
 }
 
-pub(crate) async fn remove_password(call: &Call, allowed: &Allowed, client: ClientId) -> Answer {
+pub(crate) async fn remove_password(call: &Call, allowed: &Allowed, ring: KeyRing) -> Answer {
     let id = call.body()?.needed("keyId")?;
-    call.directory().remove_password(&call.op, allowed, client, &id).await?;
+    call.directory().remove_password(&call.op, allowed, ring, &id).await?;
     Ok(nothing())
 }

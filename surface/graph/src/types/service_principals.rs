@@ -1,6 +1,6 @@
 //! Service principals: of applications, machines and user-assigned identities.
 
-use cs_directory::{LinkKind, NewServicePrincipal, Principal, PrincipalKind};
+use cs_directory::{KeyRing, LinkKind, NewServicePrincipal, Principal, PrincipalKind};
 use cs_rbac::Allowed;
 use cs_serve::Door;
 use http::StatusCode;
@@ -66,13 +66,13 @@ async fn create(call: &Call) -> Answer {
     };
     let enabled = body.flag("accountEnabled")?.unwrap_or(true);
     let keys = credentials::certificates(&mut body)?.unwrap_or_default();
-    if !keys.is_empty() {
-        return Err(Failure::bad(
-            "Key credentials are given to the application, not to its service principal.",
-        ));
-    }
     let new = NewServicePrincipal { client, enabled, details: body.rest() };
     let made = call.directory().create_service_principal(&call.op, &allowed, new).await?;
+    if let Err(refused) = credentials::set(call, &allowed, KeyRing::of_principal(client), keys).await {
+        // A half-made one would refuse the next attempt.
+        call.directory().remove_service_principal(&call.op, &allowed, made.object).await?;
+        return Err(refused);
+    }
     call.refresh().await?;
     one(call, StatusCode::CREATED, OF, &objects::principal(call, &made, false).await?)
 }
@@ -86,7 +86,7 @@ async fn change(call: &Call) -> Answer {
     let change = (enabled, body.rest());
     call.directory().change_service_principal(&call.op, &allowed, known.object, change).await?;
     if let Some(keys) = keys {
-        credentials::set(call, &allowed, client_of(&known)?, keys).await?;
+        credentials::set(call, &allowed, ring_of(&known)?, keys).await?;
     }
     call.refresh().await?;
     Ok(nothing())
@@ -100,10 +100,10 @@ async fn delete(call: &Call) -> Answer {
     Ok(nothing())
 }
 
-/// The client whose passwords these are: managed identities have none, that is their point.
-fn client_of(known: &Principal) -> Result<cs_ids::ClientId, Failure> {
+/// Where its passwords are: managed identities have none, that is their point.
+fn ring_of(known: &Principal) -> Result<KeyRing, Failure> {
     let client = known.client.filter(|_| known.kind == PrincipalKind::Application);
-    client.ok_or_else(|| cs_directory::DirectoryError::NoSecrets.into())
+    client.map(KeyRing::of_principal).ok_or_else(|| cs_directory::DirectoryError::NoSecrets.into())
 }
 
 async fn permitted(call: &Call, action: &'static str) -> Result<(Principal, Allowed), Failure> {
@@ -112,12 +112,12 @@ async fn permitted(call: &Call, action: &'static str) -> Result<(Principal, Allo
 
 async fn add_password(call: &Call) -> Answer {
     let (known, allowed) = permitted(call, CREDENTIALS).await?;
-    credentials::add_password(call, &allowed, client_of(&known)?).await
+    credentials::add_password(call, &allowed, ring_of(&known)?).await
 }
 
 async fn remove_password(call: &Call) -> Answer {
     let (known, allowed) = permitted(call, CREDENTIALS).await?;
-    credentials::remove_password(call, &allowed, client_of(&known)?).await
+    credentials::remove_password(call, &allowed, ring_of(&known)?).await
 }
 
 async fn owners(call: &Call) -> Answer {

@@ -147,7 +147,8 @@ async fn d05_a_service_principal_made_again_is_another() {
     assert_eq!(world.get(&of).await.refusal(), (404, "Request_ResourceNotFound".into()));
     let second = world.post("/servicePrincipals", &json!({"appId": app["appId"]})).await.ok();
     assert_ne!(second["id"], first["id"]);
-    assert_eq!(second["passwordCredentials"].as_array().unwrap().len(), 1, "the application's stay");
+    let kept = world.get(&format!("/applications/{}", text(&app["id"]))).await.ok();
+    assert_eq!(kept["passwordCredentials"].as_array().unwrap().len(), 1, "the application's stay");
     let unknown = json!({"appId": "00000000-0000-0000-0000-0000000000ff"});
     let refused = world.post("/servicePrincipals", &unknown).await;
     assert_eq!(refused.refusal(), (400, "Request_BadRequest".into()));

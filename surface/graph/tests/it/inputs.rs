@@ -53,13 +53,50 @@ async fn d07_bodies_name_the_property_that_is_wrong() {
         assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{target} {body:.60}");
         assert!(reply.text.contains(named), "{target}: {}", reply.text);
     }
-    for body in ["", "[]", "{", "\"x\"", &"[".repeat(100_000)] {
+    let deep = format!("{{\"displayName\":\"a\",\"more\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    for body in ["", "[]", "{", "\"x\"", &"[".repeat(100_000), &deep] {
         let reply = world.send("admin", "POST", "/applications", body).await;
         assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{body:.20}");
     }
-    let large = format!("{{\"displayName\":\"{}\"}}", "x".repeat(300_000));
-    assert_eq!(world.send("admin", "POST", "/applications", &large).await.status, 413);
+    for bytes in [300_000, 5 << 20] {
+        let large = format!("{{\"displayName\":\"{}\"}}", "x".repeat(bytes));
+        assert_eq!(world.send("admin", "POST", "/applications", &large).await.status, 413);
+    }
     assert!(world.get("/applications").await.names().is_empty(), "nothing was made");
+}
+
+#[tokio::test]
+async fn d07_questions_have_limits() {
+    let world = World::new().await;
+    let group = world.group("g").await;
+    for bad in [
+        format!("{}displayName eq 'x'{}", "(".repeat(3000), ")".repeat(3000)),
+        vec!["displayName eq 'x'"; 1000].join(" or "),
+        format!("displayName eq '{}'", "x".repeat(5000)),
+        format!("displayName eq {}", "'".repeat(1001)),
+    ] {
+        let reply = world.get(&format!("/groups?$filter={bad}")).await;
+        assert_eq!(reply.refusal(), (400, "Request_UnsupportedQuery".into()), "{bad:.40}");
+        assert!(reply.text.len() < 1000, "a message does not repeat all of it");
+    }
+    let ids = |n: usize| json!({"ids": vec!["x"; n], "groupIds": vec!["x"; n]});
+    assert_eq!(world.post("/directoryObjects/getByIds", &ids(1001)).await.status, 400);
+    let check = format!("/groups/{group}/checkMemberGroups");
+    for (target, body) in [
+        ("/directoryObjects/getByIds", json!({})),
+        ("/directoryObjects/getByIds", json!({"ids": "x"})),
+        ("/directoryObjects/getByIds", json!({"ids": [1]})),
+        (check.as_str(), json!({"groupIds": {}})),
+        (check.as_str(), ids(21)),
+        (check.as_str(), ids(0)),
+    ] {
+        let reply = world.post(target, &body).await;
+        assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{target} {body:.60}");
+    }
+    for version in ["/v2.0/users", "/beta/users", "/users", "/", "/v1.0x/users"] {
+        let reply = world.raw("nobody", "GET", version, "").await;
+        assert_eq!(reply.refusal(), (400, "BadRequest".into()), "{version}");
+    }
 }
 
 #[tokio::test]

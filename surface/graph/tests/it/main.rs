@@ -7,7 +7,9 @@
 )]
 
 mod applications;
+mod batch;
 mod doors;
 mod inputs;
+mod keys;
 mod people;
 mod world;

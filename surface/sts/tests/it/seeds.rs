@@ -5,8 +5,8 @@ use cs_ids::{CorrelationId, ObjectId, TenantId};
 use cs_jose::MachineKey;
 use cs_seal::{Aad, Key};
 use cs_store::{
-    AuditOutcome, AuditRecord, Credential, CredentialKind, Directory, Principal, PrincipalKind,
-    SigningKeyRow, Site, Tenant,
+    AuditOutcome, AuditRecord, Credential, CredentialHolder, CredentialKind, Directory, Principal,
+    PrincipalKind, SigningKeyRow, Site, Tenant,
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock};
@@ -98,6 +98,7 @@ pub async fn seed_principals(store: &SqlStore, machine: &MachineKey, clock: &dyn
         let credential = Credential {
             tenant: T1,
             client,
+            holder: CredentialHolder::Principal,
             id: format!("k-{client}"),
             kind: proof,
             lookup,

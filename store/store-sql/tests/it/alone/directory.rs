@@ -1,6 +1,6 @@
 //! Principals and credentials.
 
-use cs_store::{Credential, CredentialKind, Directory, Principal, StoreError};
+use cs_store::{Credential, CredentialHolder, CredentialKind, Directory, Principal, StoreError};
 use cs_time::Timestamp;
 
 use super::world::*;
@@ -29,6 +29,7 @@ pub async fn d05_a_principal_made_again_inherits_nothing(world: &mut World) {
     let secret = Credential {
         tenant: tenant(1),
         client: client(1),
+        holder: CredentialHolder::Application,
         id: "a".to_owned(),
         kind: CredentialKind::Secret,
         lookup: String::new(),

@@ -1,7 +1,7 @@
 use cs_ids::ObjectId;
 use cs_store::{
-    Assignment, Assignments as _, Credential, CredentialKind, Directory as _, Principal, PrincipalKind,
-    StoreError,
+    Assignment, Assignments as _, Credential, CredentialHolder, CredentialKind, Directory as _, Principal,
+    PrincipalKind, StoreError,
 };
 
 use crate::world::{NOW, World, uuid};
@@ -10,6 +10,7 @@ fn secret_of(owner: &Principal, id: &str) -> Credential {
     Credential {
         tenant: owner.tenant,
         client: owner.client.unwrap(),
+        holder: CredentialHolder::Principal,
         id: id.to_owned(),
         kind: CredentialKind::Secret,
         lookup: String::new(),

@@ -1,8 +1,8 @@
 use cs_ids::{ClientId, ObjectId};
 use cs_store::{
-    Application, Credential, CredentialKind, Details, Directory as _, DirectoryObjects as _,
-    FederatedCredential, FederatedCredentials as _, LinkKind, Membership, NameIs, Principal, PrincipalChange,
-    PrincipalKind, StoreError,
+    Application, Credential, CredentialHolder, CredentialKind, Details, Directory as _,
+    DirectoryObjects as _, FederatedCredential, FederatedCredentials as _, LinkKind, Membership, NameIs,
+    Principal, PrincipalChange, PrincipalKind, StoreError,
 };
 use serde_json::json;
 
@@ -56,6 +56,7 @@ pub async fn an_application_takes_all_that_acts_for_it_along(w: &World) {
     let secret = Credential {
         tenant: w.tenant,
         client: app.client,
+        holder: CredentialHolder::Application,
         id: "s".into(),
         kind: CredentialKind::Secret,
         lookup: String::new(),
@@ -63,11 +64,15 @@ pub async fn an_application_takes_all_that_acts_for_it_along(w: &World) {
         not_before: NOW,
         expires: NOW,
     };
-    w.store.add_credential(secret, w.audit("add")).await.unwrap();
+    let own = Credential { id: "own".into(), holder: CredentialHolder::Principal, ..secret.clone() };
+    for credential in [secret.clone(), own] {
+        w.store.add_credential(credential, w.audit("add")).await.unwrap();
+    }
     w.store.put_federated(trust(w, app.client, "f", "s"), 20, w.audit("add")).await.unwrap();
-    // What acts may go and come again without the application's credentials.
+    assert_eq!(w.store.credentials(w.tenant, app.client).await.unwrap().len(), 2);
+    // What acts may go and come again: it loses its own credentials, the application's stay.
     w.store.remove_principal(w.tenant, acting.object, w.audit("rm")).await.unwrap();
-    assert_eq!(w.store.credentials(w.tenant, app.client).await.unwrap().len(), 1);
+    assert_eq!(w.store.credentials(w.tenant, app.client).await.unwrap(), [secret]);
     let again = Principal { object: ObjectId::from(uuid()), ..acting };
     w.store.add_principal(again.clone(), vec![], w.audit("add")).await.unwrap();
     assert!(w.store.remove_application(w.tenant, app.object, w.audit("rm")).await.unwrap());
