@@ -2,7 +2,7 @@
 //! on a socket), a site with the gateway, and unmodified clients in `countersign run` that see nothing else.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -28,20 +28,8 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
     let server = Postgres::behind_gateway(log)?;
     let program = suites::countersign(ground, log)?;
     let data = ground.fresh_data("database")?;
-    let (site, ready, port) = (data.join("site"), data.join("ready.json"), free_port()?);
-    let mut up = Command::new(&program);
-    up.arg("up").arg("--data").arg(&site).arg("--ready-file").arg(&ready);
-    up.args(["--https-port", "0", "--himds-port", "0", "--imds", "127.0.0.1:0"]);
-    up.args(["--postgres", &format!("127.0.0.1:{port}")]);
-    up.args(["--postgres-socket", &format!("dbpeer={}:{}", server.folder().display(), server.port())]);
-    let running = Service::start(&mut up, port, "-TERM", log)?;
-    let until = Instant::now() + PATIENCE;
-    while !ready.exists() {
-        if Instant::now() > until {
-            bail!("the site was not ready within {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let socket = format!("dbpeer={}:{}", server.folder().display(), server.port());
+    let (running, site) = site_with_gateway(&program, &data, &[socket], log)?;
     let mut run = Command::new(&program);
     run.current_dir(&ground.root).arg("run").arg("--data").arg(&site);
     run.args(["--", "sh"]).arg(ground.root.join("conformance/database/run.sh"));
@@ -60,6 +48,32 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
         .arg(certificates.path().join("lab-machine"));
     log.run(direct.env("PG_PORT", server.port().to_string()))?;
     fs::remove_dir_all(&data).context("removing the step's data")
+}
+
+/// A site with the gateway on a free port, below `data`; answers it and its data directory.
+pub fn site_with_gateway(
+    program: &Path,
+    data: &Path,
+    sockets: &[String],
+    log: &mut Log,
+) -> Result<(Service, PathBuf)> {
+    let (site, ready, port) = (data.join("site"), data.join("ready.json"), free_port()?);
+    let mut up = Command::new(program);
+    up.arg("up").arg("--data").arg(&site).arg("--ready-file").arg(&ready);
+    up.args(["--https-port", "0", "--himds-port", "0", "--imds", "127.0.0.1:0"]);
+    up.args(["--postgres", &format!("127.0.0.1:{port}")]);
+    for socket in sockets {
+        up.args(["--postgres-socket", socket]);
+    }
+    let running = Service::start(&mut up, port, "-TERM", log)?;
+    let until = Instant::now() + PATIENCE;
+    while !ready.exists() {
+        if Instant::now() > until {
+            bail!("the site was not ready within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok((running, site))
 }
 
 /// Compiled out here, where modules can be had.

@@ -20,6 +20,7 @@ mod steps;
 mod suites;
 mod supply;
 mod tools;
+mod versions;
 
 use std::process::ExitCode;
 

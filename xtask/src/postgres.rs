@@ -30,8 +30,17 @@ struct Cluster {
 impl Cluster {
     fn make(log: &mut Log) -> Result<Self> {
         let programs = programs(log)?;
-        // Not below target/: the checkout may lie where the unprivileged user cannot go.
-        let files = tempfile::Builder::new().prefix("countersign-postgres-").tempdir()?;
+        Self::with(programs, folder()?, log)
+    }
+
+    /// Of programs that lie where the unprivileged user may not be able to go: they are copied.
+    fn of(native: &Path, log: &mut Log) -> Result<Self> {
+        let files = folder()?;
+        log.run(Command::new("cp").arg("-a").arg(native).arg(files.path().join("native")))?;
+        Self::with(files.path().join("native/bin"), files, log)
+    }
+
+    fn with(programs: PathBuf, files: tempfile::TempDir, log: &mut Log) -> Result<Self> {
         let user = unprivileged(files.path())?;
         let cluster = Self { programs, files, user };
         let mut initdb = cluster.program("initdb");
@@ -75,7 +84,15 @@ impl Postgres {
     /// One that logs in whom the gateway vouches for: by its certificate over TLS, by peer on a socket. The superuser
     /// comes by the socket without proof, so the folder is for tests only.
     pub fn behind_gateway(log: &mut Log) -> Result<Self> {
-        let cluster = Cluster::make(log)?;
+        Self::trusting(Cluster::make(log)?, log)
+    }
+
+    /// The same of another version, whose programs lie in `native`.
+    pub fn behind_gateway_of(native: &Path, log: &mut Log) -> Result<Self> {
+        Self::trusting(Cluster::of(native, log)?, log)
+    }
+
+    fn trusting(cluster: Cluster, log: &mut Log) -> Result<Self> {
         let folder = cluster.files.path();
         // Ours, so that the test may tell it whom to trust; the server only reads it.
         fs::create_dir(folder.join("trust"))?;
@@ -121,7 +138,7 @@ impl Postgres {
     }
 }
 
-/// Whom the socket's map knows, a line each: before version 16 it knows no groups.
+/// Whom the socket's map knows, a line each, as versions before 16 need it.
 const ROLES: [&str; 2] = ["lab-machine", "Data Team"];
 
 /// Whom a server behind the gateway lets in. Roles of people and machines are in the group `entra`; `direct` is what
@@ -133,6 +150,11 @@ hostssl all          +entra       127.0.0.1/32  cert
 hostssl replication  +entra       127.0.0.1/32  cert
 hostssl all          direct       127.0.0.1/32  scram-sha-256
 ";
+
+/// Not below target/: the checkout may lie where the unprivileged user cannot go.
+fn folder() -> Result<tempfile::TempDir> {
+    Ok(tempfile::Builder::new().prefix("countersign-postgres-").tempdir()?)
+}
 
 /// A CA of the server's own and a certificate for `localhost`, and a first file of trusted client authorities, which
 /// must hold one.

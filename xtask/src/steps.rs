@@ -14,6 +14,7 @@ use crate::s3::S3;
 use crate::suites::{self, Suite};
 use crate::supply;
 use crate::tools::{self, Clients};
+use crate::versions;
 
 pub struct Step {
     pub name: &'static str,
@@ -56,6 +57,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "az-azure", about: "az CLI, the public cloud's names", minutes: 15, run: |g, l| suite(&AZ_AZURE, g, l) },
     Step { name: "database", about: "the database gateway before a real PostgreSQL, with unmodified clients", minutes: 20, run: |g, l| passed(database::run(g, l)) },
     Step { name: "tools", about: "rclone, Terraform's state, the public cloud's names", minutes: 10, run: tools_step },
+    Step { name: "database-versions", about: "the gateway before PostgreSQL 12, 16 and 18, by libpq 18", minutes: 15, run: versions },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
     Step { name: "development", about: "storage SDKs against the emulator's address", minutes: 10, run: development },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
@@ -129,6 +131,8 @@ fn install_ahead(ground: &Ground, chosen: &[&Step]) {
         (Clients::S3, "s3"),
         (Clients::S3, "crash-shared"),
         (Clients::S3, "bad-days"),
+        (Clients::PgPython, "database"),
+        (Clients::PgServers, "database-versions"),
         (Clients::Python, "python"),
         (Clients::Python, "sources"),
         (Clients::Node, "node"),
@@ -319,6 +323,13 @@ fn fuzz(ground: &Ground, log: &mut Log) -> Result<Outcome> {
         tests.args(["--package", name]);
     }
     passed(log.run(tests.env("PROPTEST_CASES", FUZZ_CASES)))
+}
+
+fn versions(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    match Clients::PgServers.lacks() {
+        Some(lacking) => Ok(Outcome::Skipped(lacking)),
+        None => passed(versions::run(ground, log)),
+    }
 }
 
 fn suite(suite: &Suite, ground: &Ground, log: &mut Log) -> Result<Outcome> {

@@ -30,6 +30,8 @@ pub enum Clients {
     PgPython,
     /// A driver of PostgreSQL for Node.js.
     PgNode,
+    /// PostgreSQL itself, in versions that Debian does not have.
+    PgServers,
     /// The emulator of blob storage, for the bench.
     Azurite,
     /// Azure SDKs for Go, compiled into one program.
@@ -52,6 +54,7 @@ impl Clients {
             Self::Node => "node",
             Self::PgPython => "pgpython",
             Self::PgNode => "pgnode",
+            Self::PgServers => "pgservers",
             Self::Azurite => "azurite",
             Self::Go => "go",
             Self::Java => "java",
@@ -68,6 +71,9 @@ impl Clients {
             Self::Java if missing(&["java", "javac", "mvn"]) => {
                 Some("this machine has no JDK with Maven (javac, mvn)")
             }
+            Self::PgServers if std::env::consts::ARCH != "x86_64" => {
+                Some("the packaged PostgreSQL servers are for x86-64")
+            }
             _ => compiled::too_old(self),
         }
     }
@@ -75,7 +81,7 @@ impl Clients {
     fn lock_file(self) -> &'static str {
         match self {
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => "requirements.txt",
-            Self::Node | Self::PgNode | Self::Azurite => "package-lock.json",
+            Self::Node | Self::PgNode | Self::PgServers | Self::Azurite => "package-lock.json",
             Self::Go => "go.sum",
             Self::Java => "libraries.sha256",
             Self::Rust => "Cargo.lock",
@@ -86,7 +92,7 @@ impl Clients {
     fn version(self) -> Command {
         let words: [&str; 2] = match self {
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => ["python3", "--version"],
-            Self::Node | Self::PgNode | Self::Azurite => ["node", "--version"],
+            Self::Node | Self::PgNode | Self::PgServers | Self::Azurite => ["node", "--version"],
             Self::Go => ["go", "version"],
             Self::Java => ["javac", "-version"],
             Self::Rust => ["rustc", "--version"],
@@ -112,6 +118,7 @@ impl Clients {
         fs::create_dir_all(&to)?;
         match self {
             Self::Node | Self::PgNode | Self::Azurite => node(&from, &to, log),
+            Self::PgServers => node(&from, &to, log).and_then(|()| libraries(&to, log)),
             Self::Python | Self::Azcli | Self::S3 | Self::PgPython => python(&from, &to, log),
             Self::Go => compiled::go(ground, &from, &to, log),
             Self::Java => compiled::java(ground, &from, &to, log),
@@ -154,6 +161,17 @@ fn node(from: &Path, to: &Path, log: &mut Log) -> Result<()> {
     log.run(npm.current_dir(to).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
 }
 
+/// These packages hold libraries whose links npm cannot carry; each brings the script that makes them.
+fn libraries(to: &Path, log: &mut Log) -> Result<()> {
+    for package in fs::read_dir(to.join("node_modules"))? {
+        let package = package?.path();
+        if package.join("native").is_dir() {
+            log.run(Command::new("node").current_dir(&package).arg("scripts/hydrate-symlinks.js"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes sure of programs that come as Debian packages: pairs of (program, package). A program of `/` is always missing.
 pub fn debian(wanted: &[(&str, &str)], log: &mut Log) -> Result<()> {
     let missing = wanted.iter().filter(|(program, _)| !on_path(program));
@@ -186,7 +204,8 @@ fn apt(arguments: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Clients; 10] = [
+    const ALL: [Clients; 11] = [
+        Clients::PgServers,
         Clients::Azurite,
         Clients::PgPython,
         Clients::PgNode,

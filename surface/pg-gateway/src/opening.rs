@@ -95,6 +95,8 @@ pub(crate) async fn open(
             First::Startup(startup) => login::log_in(&mut client, &startup, place, &visit).await.map(Some),
             First::Cancel { pid, key } => {
                 visit.shared.sessions.cancel(pid, &key, &visit).await;
+                // Without TLS's goodbye libpq 17 and later take the cancelling for failed.
+                farewell(&mut client, b"").await;
                 Ok(None)
             }
             First::Ssl | First::Gss => {

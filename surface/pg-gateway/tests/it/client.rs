@@ -169,6 +169,12 @@ impl Client {
         timeout(PATIENCE, read).await.expect("nothing comes").is_ok_and(|n| n > 0)
     }
 
+    /// The other side ends, and says so as TLS wants it.
+    pub async fn expect_goodbye(&mut self) {
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.expect("nothing comes");
+        assert_eq!(read.expect("TLS's goodbye"), 0);
+    }
+
     /// Bytes that are no whole message (yet).
     pub fn unread(&self) -> &[u8] {
         &self.buffer

@@ -169,7 +169,7 @@ async fn cancel(world: &World, pid: i32, key: &CancelKey, in_tls: bool) {
     if in_tls {
         let mut client = Client::encrypted(world, Some("db1")).await;
         client.send(&packet).await;
-        assert_eq!(client.next().await, None);
+        client.expect_goodbye().await;
     } else {
         let mut stream = plain(world).await;
         stream.write_all(&packet).await.unwrap();
