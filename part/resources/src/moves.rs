@@ -1,16 +1,18 @@
 //! Moving resources to another group (arm.md 4.4).
 //!
-//! Machines move: their row is all they are, and their identity comes along. What keeps content under its id (vaults,
-//! accounts), or is named by others by its id (identities), stays where it was made.
+//! What moves takes along what is its own: children, content, its host name, its identity. User-assigned identities stay
+//! where they were made, as in the original: machines name them by their ids.
 
 use cs_ids::ResourceId;
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, StoreError};
 
-use crate::{Deed, MACHINES, Manager, ResourceError};
+use crate::{ACCOUNTS, Deed, MACHINES, Manager, ResourceError, SERVERS, VAULTS};
 
 /// Resources one call may name.
 const MOVED_MAX: usize = 800;
+/// Types whose resources move; children go with what they are children of.
+const MOVABLE: &[&str] = &[MACHINES, VAULTS, ACCOUNTS, SERVERS];
 
 impl Manager {
     /// What would move where.
@@ -42,18 +44,11 @@ impl Manager {
                 return Err(bad("must lie in the resource group of the request"));
             }
             let resource = self.existing(op, id).await?;
-            if !resource.kind.eq_ignore_ascii_case(MACHINES) {
+            let Some(kind) = MOVABLE.iter().find(|kind| kind.eq_ignore_ascii_case(&resource.kind)) else {
                 return Err(ResourceError::NotMovable(Box::new(resource.id)));
-            }
+            };
             self.check_locks(op, id.scope(), Deed::Delete { whole: true }).await?;
-            let group = target.group().unwrap_or_default();
-            let to = ResourceId::of_resource(
-                target.subscription(),
-                group,
-                "Microsoft.HybridCompute",
-                "machines",
-                resource.id.name(),
-            );
+            let to = self.id_in_group(op, &target, kind, resource.id.name()).await?;
             if moves.iter().any(|(known, _)| *known == resource.id) {
                 return Err(bad("names a resource twice"));
             }

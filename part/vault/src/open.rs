@@ -22,6 +22,8 @@ pub struct OpenVault {
     pub retention_days: i64,
     pub purge_protection: bool,
     pub(crate) place: VaultPlace,
+    /// Folded id under which the vault was made: secrets are bound to it.
+    pub(crate) sealed_as: String,
     pub(crate) key: Key,
     generation: i64,
 }
@@ -87,11 +89,11 @@ impl Vaults {
         let key = tenant_key
             .unwrap(&data_key_place(owner.tenant), &owner.wrapped_key)
             .map_err(|_| VaultError::Sealed)?;
-        Ok(Some(Arc::new(describe(resource, key))))
+        Ok(Some(Arc::new(describe(resource, owner.sealed_as, key))))
     }
 }
 
-fn describe(resource: Resource, key: Key) -> OpenVault {
+fn describe(resource: Resource, sealed_as: String, key: Key) -> OpenVault {
     let of = |name: &str| resource.properties.get(name);
     let flag = |name: &str| of(name).and_then(Value::as_bool).unwrap_or(false);
     let policies =
@@ -105,6 +107,7 @@ fn describe(resource: Resource, key: Key) -> OpenVault {
         place: VaultPlace { tenant: resource.tenant, vault: resource.id.key().to_owned() },
         location: resource.location,
         id: resource.id,
+        sealed_as,
         key,
         generation: resource.generation,
     }

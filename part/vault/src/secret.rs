@@ -40,7 +40,7 @@ pub type Deleted = DeletedSecret;
 pub(crate) fn place_of(vault: &OpenVault, name: &str, version: &str) -> Aad {
     Aad::of("secret")
         .field(vault.tenant)
-        .field(vault.id.key())
+        .field(&vault.sealed_as)
         .field(name.to_ascii_lowercase())
         .field(version)
 }

@@ -97,6 +97,8 @@ pub struct HostOwner {
     pub id: ResourceId,
     /// Wrapped data key of the vault or account (`cs_seal`).
     pub wrapped_key: Vec<u8>,
+    /// Folded id under which the name was claimed, which the resource keeps when it moves: what is sealed is bound to it.
+    pub sealed_as: String,
     /// The resource's generation: what was made of the resource is good for as long as this stays.
     pub generation: i64,
 }
@@ -190,8 +192,8 @@ pub trait Resources: Send + Sync {
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
-    /// Gives resources other ids, all or none: their tags and identities come along, role and deny assignments and locks
-    /// at them go. For kinds that hold nothing but their row.
+    /// Gives resources other ids, all or none. Their children, content, host names, tags and identities come along; role and
+    /// deny assignments and locks at and below them go.
     ///
     /// # Errors
     /// `Missing` when one or its new group is not there, `Exists` when a new id is taken.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     Parts,
     doors::{Body, Type},
-    failure::Failure,
+    failure::{Failure, shown},
 };
 
 pub(crate) type Answer = Result<Response, Failure>;
@@ -69,8 +69,13 @@ impl Call {
 
     /// The body of a row that reads a document of its own.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(self.document()?)
-            .map_err(|e| Failure::bad_body(format!("The request content was invalid: {e}.")))
+        let mut text = serde_json::Deserializer::from_slice(self.document()?);
+        serde_path_to_error::deserialize(&mut text).map_err(|e| {
+            // The member first: what a person looks for in what they sent.
+            let member = e.path().to_string();
+            let at = if member == "." { String::new() } else { format!("'{}': ", shown(&member)) };
+            Failure::bad_body(format!("The request content was invalid: {at}{}.", e.into_inner()))
+        })
     }
 
     /// The bytes of such a body, for documents that read themselves.

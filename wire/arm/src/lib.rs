@@ -7,6 +7,8 @@ mod error;
 mod filter;
 pub mod graph;
 pub mod headers;
+mod inventory;
+pub mod kql;
 mod list;
 mod provider;
 mod resource;
@@ -22,6 +24,7 @@ pub use authorization::{
 pub use cloud::{Authentication, Cloud, OldAuthentication, OldCloud, Suffixes};
 pub use error::{ErrorBody, ErrorEnvelope};
 pub use filter::{BadFilter, Filter};
+pub use inventory::{GraphOptions, GraphQuestion};
 pub use list::{Count, List};
 pub use provider::{Provider, ProviderType};
 pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};

@@ -63,6 +63,9 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadBody> {
 }
 
 fn wrong(member: &str, what: &str) -> BadBody {
+    // A member's name comes from the caller: short, and on one line (H06).
+    let member: String =
+        member.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     BadBody(format!(
         "The request content was invalid and could not be deserialized: '{member}' must be {what}."
     ))
@@ -73,9 +76,7 @@ pub(crate) fn tag_list(tags: &Map<String, Value>) -> Result<Vec<(String, String)
         .map(|(name, value)| match value {
             Value::String(text) => Ok((name.clone(), text.clone())),
             Value::Null => Ok((name.clone(), String::new())),
-            _ => Err(BadBody(
-                "The request content was invalid: the value of a tag must be a string.".to_owned(),
-            )),
+            _ => Err(wrong(&format!("tags.{name}"), "a string")),
         })
         .collect()
 }

@@ -1,16 +1,39 @@
-//! A resource under another id.
+//! A resource under another id, with all that hangs on it.
 
 use cs_ids::{ResourceId, TenantId};
 use cs_store::StoreError;
 
-use super::revision;
+use super::{assignments::below_range, revision};
 use crate::{Conn, values};
 
-/// Rules at the old place: they were made for it and do not follow.
+/// Rules at (`$2`) and below (`$3 <= key < $4`) the old place: they were made for it and do not follow.
 const RULES: &[&str] = &[
-    "UPDATE assignments SET deleted = 1, revision = $3 WHERE tenant = $1 AND scope_key = $2 AND deleted = 0",
-    "UPDATE deny_assignments SET deleted = 1, revision = $3 WHERE tenant = $1 AND scope_key = $2 AND deleted = 0",
+    "UPDATE assignments SET deleted = 1, revision = $5 WHERE tenant = $1 AND deleted = 0
+       AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
+    "UPDATE deny_assignments SET deleted = 1, revision = $5 WHERE tenant = $1 AND deleted = 0
+       AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
 ];
+
+const LOCKS: &str =
+    "DELETE FROM locks WHERE tenant = $1 AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))";
+
+/// Content of vaults and accounts is found by the key of its resource: `$2` becomes `$3`.
+const CONTENT: &[&str] = &[
+    "UPDATE secrets SET vault_key = $3 WHERE tenant = $1 AND vault_key = $2",
+    "UPDATE secret_versions SET vault_key = $3 WHERE tenant = $1 AND vault_key = $2",
+    "UPDATE containers SET account_key = $3 WHERE tenant = $1 AND account_key = $2",
+    "UPDATE blobs SET account_key = $3 WHERE tenant = $1 AND account_key = $2",
+    "UPDATE blocks SET account_key = $3 WHERE tenant = $1 AND account_key = $2",
+    "UPDATE objects SET account_key = $3 WHERE tenant = $1 AND account_key = $2",
+];
+
+/// The resource and its children: what of their ids stands before character `$5` becomes `$6`, folded `$7`.
+const ROWS: &str = "UPDATE resources SET id = CAST($6 AS TEXT) || SUBSTR(id, $5),
+       id_key = CAST($7 AS TEXT) || SUBSTR(id_key, $5), subscription = $8, group_key = $9, generation = generation + 1
+     WHERE tenant = $1 AND deleted IS NULL AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))";
+const TAGS: &str =
+    "UPDATE resource_tags SET id_key = CAST($6 AS TEXT) || SUBSTR(id_key, $5), subscription = $7
+     WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))";
 
 /// Moves one resource in the running transaction.
 pub(super) async fn one(
@@ -29,39 +52,60 @@ pub(super) async fn one(
     if c.row(any, &values![tenant, to.key()]).await?.is_some() {
         return Err(StoreError::Exists(to.to_string()));
     }
-    let moved = c
-        .run(
-            "UPDATE resources SET id = $3, id_key = $4, subscription = $5, group_key = $6, generation = generation + 1
-             WHERE tenant = $1 AND id_key = $2 AND deleted IS NULL",
-            &values![
-                tenant,
-                from.key(),
-                to.as_str(),
-                to.key(),
-                to.subscription(),
-                to.group().unwrap_or_default().to_ascii_lowercase()
-            ],
-        )
-        .await?;
-    if moved == 0 {
+    if c.row(live, &values![tenant, from.key()]).await?.is_none() {
         return Err(StoreError::Missing(from.to_string()));
     }
-    let revision = revision::raise(c, tenant).await?;
+    rows(c, tenant, from, to).await?;
+    names(c, tenant, from, to).await?;
+    rules(c, tenant, from).await?;
+    for statement in CONTENT {
+        c.run(statement, &values![tenant, from.key(), to.key()]).await?;
+    }
+    Ok(())
+}
+
+async fn rows(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    from: &ResourceId,
+    to: &ResourceId,
+) -> Result<(), StoreError> {
+    let (first, last) = below_range(from.key());
+    let rest = i64::try_from(from.as_str().chars().count() + 1).unwrap_or(i64::MAX);
+    let group = to.group().unwrap_or_default().to_ascii_lowercase();
+    let (key, sub) = (to.key(), to.subscription());
+    c.run(ROWS, &values![tenant, from.key(), &first, &last, rest, to.as_str(), key, sub, &group]).await?;
+    c.run(TAGS, &values![tenant, from.key(), &first, &last, rest, key, sub]).await.map(drop)
+}
+
+/// The host name, and the principal that came with it.
+async fn names(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    from: &ResourceId,
+    to: &ResourceId,
+) -> Result<(), StoreError> {
     c.run(
-        "UPDATE resource_tags SET id_key = $3, subscription = $4 WHERE tenant = $1 AND id_key = $2",
-        &values![tenant, from.key(), to.key(), to.subscription()],
+        "UPDATE host_names SET id = $3, id_key = $4, sealed_as = CASE WHEN sealed_as = '' THEN id_key ELSE sealed_as END
+         WHERE tenant = $1 AND id_key = $2",
+        &values![tenant, from.key(), to.as_str(), to.key()],
     )
     .await?;
+    let revision = revision::raise(c, tenant).await?;
     c.run(
         "UPDATE principals SET resource = $3, resource_key = $4, revision = $5
          WHERE tenant = $1 AND resource_key = $2 AND deleted = 0",
         &values![tenant, from.key(), to.as_str(), to.key(), revision],
     )
-    .await?;
+    .await
+    .map(drop)
+}
+
+async fn rules(c: &mut Conn<'_>, tenant: TenantId, from: &ResourceId) -> Result<(), StoreError> {
+    let (first, last) = below_range(from.key());
+    let revision = revision::raise(c, tenant).await?;
     for rule in RULES {
-        c.run(rule, &values![tenant, from.key(), revision]).await?;
+        c.run(rule, &values![tenant, from.key(), &first, &last, revision]).await?;
     }
-    c.run("DELETE FROM locks WHERE tenant = $1 AND scope_key = $2", &values![tenant, from.key()])
-        .await
-        .map(drop)
+    c.run(LOCKS, &values![tenant, from.key(), &first, &last]).await.map(drop)
 }

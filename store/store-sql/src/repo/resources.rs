@@ -277,16 +277,19 @@ impl Resources for SqlStore {
             let label = label.clone();
             Box::pin(async move {
                 c.row(
-                    "SELECT h.tenant, h.id, h.wrapped_key, r.generation FROM host_names h
+                    "SELECT h.tenant, h.id, h.wrapped_key, r.generation, h.sealed_as FROM host_names h
                      JOIN resources r ON r.tenant = h.tenant AND r.id_key = h.id_key
                      WHERE h.kind = $1 AND h.label = $2 AND r.deleted IS NULL",
                     &values![kind.as_str(), label],
                 )
                 .await?
                 .map(|row| {
+                    let id = row.resource_id(1)?;
+                    let sealed_as = Some(row.string(4)?).filter(|key| !key.is_empty());
                     Ok(HostOwner {
                         tenant: row.id(0)?,
-                        id: row.resource_id(1)?,
+                        sealed_as: sealed_as.unwrap_or_else(|| id.key().to_owned()),
+                        id,
                         wrapped_key: row.bytes(2)?.to_vec(),
                         generation: row.int(3)?,
                     })

@@ -42,7 +42,8 @@ cases! {
         principals_are_found_by_kind_name_and_handle, memberships_are_told_once_with_tombstones,
         federated_credentials_are_unique_and_few;
     rules: roles_have_one_name_and_stay_while_assigned, denies_and_locks_go_with_their_scope,
-        a_moved_resource_is_found_at_its_new_place_alone;
+        a_moved_resource_is_found_at_its_new_place_alone,
+        a_moved_vault_takes_its_name_and_children_along;
     assignments: the_same_grant_twice_is_one_grant, a_name_is_one_grant_in_the_tenant,
         listing_by_scope_knows_above_and_below, one_of_many_equal_grants_wins;
     resources: a_resource_is_found_without_regard_to_case, an_update_must_know_the_generation,

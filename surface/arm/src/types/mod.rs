@@ -28,6 +28,7 @@ pub(crate) mod assignments;
 pub(crate) mod definitions;
 pub(crate) mod denies;
 pub(crate) mod deployments;
+pub(crate) mod graph;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod locks;
@@ -72,4 +73,5 @@ pub(crate) static ALL: &[&Type] = &[
     &groups::TYPE,
     &deployments::TYPE,
     &resources::TYPE,
+    &graph::TYPE,
 ];

@@ -222,7 +222,7 @@ async fn d07_bodies_of_the_wrong_shape_name_what_is_wrong() {
     for (body, named) in [
         (r#"{"location":5}"#, "'location' must be a string"),
         (r#"{"location":"local","tags":["a"]}"#, "'tags' must be an object"),
-        (r#"{"location":"local","tags":{"a":1}}"#, "value of a tag must be a string"),
+        (r#"{"location":"local","tags":{"a":1}}"#, "'tags.a' must be a string"),
         (r#"{"location":"local","properties":"x"}"#, "'properties' must be an object"),
         ("[]", "must be a JSON object"),
         ("\"text\"", "must be a JSON object"),

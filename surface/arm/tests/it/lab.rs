@@ -275,12 +275,10 @@ async fn machines_move_with_their_identity_and_without_the_rules_of_their_place(
             "{bad}"
         );
     }
-    let vault = format!("{S}/resourceGroups/lab/providers/Microsoft.KeyVault/vaults/kv1");
-    world
-        .put("owner", &vault, r#"{"location":"local","properties":{"enableRbacAuthorization":true}}"#)
-        .await
-        .ok();
-    let fixed = json!({"resources": [at("lab", "m1"), vault], "targetResourceGroup": format!("{S}/resourceGroups/two")});
+    let identity =
+        format!("{S}/resourceGroups/lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uai1");
+    world.put("owner", &identity, r#"{"location":"local"}"#).await.ok();
+    let fixed = json!({"resources": [at("lab", "m1"), identity], "targetResourceGroup": format!("{S}/resourceGroups/two")});
     assert_eq!(
         send("owner", "moveResources", fixed.to_string()).await.refusal(),
         (409, "ResourceMoveNotSupported".into())
@@ -299,4 +297,47 @@ async fn machines_move_with_their_identity_and_without_the_rules_of_their_place(
         send("owner", "moveResources", body("two", &["m1"])).await.refusal(),
         (409, "ResourceMoveFailed".into())
     );
+}
+
+#[tokio::test]
+async fn vaults_accounts_and_servers_move_with_their_names_and_children() {
+    let world = World::with_group().await;
+    world.put("owner", &format!("{S}/resourceGroups/two"), r#"{"location":"local"}"#).await.ok();
+    let of = |group: &str, rest: &str| format!("{S}/resourceGroups/{group}/providers/{rest}");
+    let (vault, account) = ("Microsoft.KeyVault/vaults/kv1", "Microsoft.Storage/storageAccounts/sa1");
+    let (server, machine) =
+        ("Microsoft.DBforPostgreSQL/flexibleServers/pg1", "Microsoft.HybridCompute/machines/m1");
+    let rbac = r#"{"location":"local","tags":{"a":"b"},"properties":{"enableRbacAuthorization":true}}"#;
+    world.put("owner", &of("Lab", vault), rbac).await.ok();
+    for plain in [account, server, machine] {
+        world.put("owner", &of("Lab", plain), r#"{"location":"local"}"#).await.ok();
+    }
+    let container = format!("{account}/blobServices/default/containers/box");
+    assert_eq!(world.put("owner", &of("Lab", &container), "{}").await.status, 201);
+    let extension = format!("{machine}/extensions/x");
+    let body = r#"{"properties":{"publisher":"P","type":"T"}}"#;
+    world.put("owner", &of("Lab", &extension), body).await.ok();
+    let keys = world.send("owner", "POST", &format!("{}/listKeys", of("Lab", account)), "").await.ok();
+    let all = [vault, account, server, machine].map(|rest| of("LAB", rest));
+    let body =
+        json!({"resources": all, "targetResourceGroup": format!("{S}/resourceGroups/two")}).to_string();
+    let send = async |what: &str| {
+        world.send("owner", "POST", &format!("{S}/resourceGroups/lab/{what}"), &body).await.status
+    };
+    assert_eq!(send("validateMoveResources").await, 204);
+    assert_eq!(send("moveResources").await, 204);
+    for rest in [vault, account, server, machine, &container, &extension] {
+        assert_eq!(world.get("owner", &of("Lab", rest)).await.status, 404, "{rest}");
+        let there = world.get("owner", &of("two", rest)).await.ok();
+        assert_eq!(there["id"], json!(of("two", rest)), "{rest}");
+    }
+    let again = world.send("owner", "POST", &format!("{}/listKeys", of("two", account)), "").await.ok();
+    assert_eq!(again, keys, "its keys are as before");
+    let tagged = format!("{S}/resources?$filter=tagName eq 'a' and tagValue eq 'b'");
+    assert_eq!(world.get("owner", &tagged).await.ok()["value"][0]["id"], json!(of("two", vault)));
+    let taken = world.put("owner", &of("Lab", vault), rbac).await;
+    assert_eq!(taken.refusal(), (409, "VaultAlreadyExists".into()), "the name went along");
+    assert_eq!(world.send("owner", "DELETE", &format!("{S}/resourceGroups/two"), "").await.status, 200);
+    let left = world.get("owner", &format!("{S}/resources")).await.ok();
+    assert_eq!(left["value"], json!([]), "what moved goes with its new group");
 }

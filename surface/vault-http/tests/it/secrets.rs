@@ -235,3 +235,15 @@ async fn reads_are_audited_before_they_are_answered() {
     assert_eq!((of(cs_store::AuditOutcome::Done), of(cs_store::AuditOutcome::Denied)), (1, 1));
     assert!(!format!("{records:?}").contains("planted-canary"));
 }
+
+#[tokio::test]
+async fn a_moved_vault_opens_what_was_sealed_before_and_after() {
+    let world = World::with_policies().await;
+    world.set("before", "v1").await;
+    world.move_vault("elsewhere").await;
+    world.set("after", "v2").await;
+    for (name, value) in [("before", "v1"), ("after", "v2")] {
+        let read = world.get(&format!("/secrets/{name}")).await;
+        assert_eq!((read.status, &read.json()["value"]), (200, &serde_json::json!(value)), "{name}");
+    }
+}

@@ -236,6 +236,14 @@ impl World {
         self.send("reader", "GET", &format!("{target}?api-version=7.4"), "").await
     }
 
+    /// Moves the vault to another group.
+    pub async fn move_vault(&self, group: &str) {
+        let group = ResourceId::of_group(SUBSCRIPTION.parse().unwrap(), group);
+        self.put(group.clone(), "Microsoft.Resources/resourceGroups", json!({}), None).await;
+        let to = ResourceId::parse(&format!("{group}/providers/Microsoft.KeyVault/vaults/lab")).unwrap();
+        self.store.move_resources(tenant(1), vec![(vault_id(), to)], audit()).await.unwrap();
+    }
+
     pub async fn audited(&self) -> Vec<AuditRecord> {
         self.store.records(tenant(1), AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap()
     }

@@ -104,6 +104,30 @@ pub async fn denies_and_locks_go_with_their_scope(w: &World) {
     assert!(changes.denies.len() == 1 && changes.denies[0].deleted);
 }
 
+pub async fn a_moved_vault_takes_its_name_and_children_along(w: &World) {
+    let name = crate::world::label();
+    let made = w.put_vault(&name, &name).await.unwrap();
+    let child = cs_store::Resource {
+        id: made.id.child("things", "Ä"),
+        kind: "Microsoft.KeyVault/vaults/things".into(),
+        tags: vec![("a".into(), "b".into())],
+        ..w.vault("x")
+    };
+    w.put(child.clone()).await.unwrap();
+    w.put(w.group("far")).await.unwrap();
+    let to = cs_ids::ResourceId::parse(&made.id.as_str().replace("/lab/", "/far/")).unwrap();
+    let moves = vec![(made.id.clone(), to.clone())];
+    w.store.move_resources(w.tenant, moves, w.audit("move")).await.unwrap();
+    let owner = w.store.host_owner(cs_store::HostKind::Vault, name).await.unwrap().unwrap();
+    assert_eq!((&owner.id, owner.sealed_as.as_str()), (&to, made.id.key()), "bound to where it was made");
+    let there = w.store.resource(w.tenant, to.child("things", "Ä")).await.unwrap().unwrap();
+    assert_eq!((there.id.as_str(), &there.tags), (to.child("things", "Ä").as_str(), &child.tags));
+    assert_eq!(w.store.resource(w.tenant, child.id).await.unwrap(), None);
+    let back = vec![(to, made.id.clone())];
+    w.store.move_resources(w.tenant, back, w.audit("move")).await.unwrap();
+    assert!(w.store.remove_resource(w.tenant, made.id, w.audit("rm")).await.unwrap());
+}
+
 pub async fn a_moved_resource_is_found_at_its_new_place_alone(w: &World) {
     let from = w.vault_id("moved");
     w.put(cs_store::Resource { tags: vec![("a".into(), "b".into())], ..w.vault("moved") }).await.unwrap();

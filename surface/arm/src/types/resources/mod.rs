@@ -95,7 +95,7 @@ fn lookup(
 }
 
 /// Groups are shown to who holds a role at, above or in them; resources to who may read them.
-fn may_read(call: &Call, r: &Resource) -> Result<bool, Failure> {
+pub(crate) fn may_read(call: &Call, r: &Resource) -> Result<bool, Failure> {
     if r.id.kind().is_none() {
         return call.is_visible(r.id.scope());
     }
