@@ -8,6 +8,7 @@ public final class Main {
             Secrets.cases();
             Blobs.cases();
             Resources.cases();
+            Resources.kinds();
         }
         Harness.finish();
     }

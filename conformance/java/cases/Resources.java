@@ -27,6 +27,52 @@ final class Resources {
         });
     }
 
+    /** Each kind of resource made, shown, listed, changed and deleted, in a group that goes in the end. */
+    static void kinds() {
+        HttpPipeline operator = new HttpPipelineBuilder().policies(new RetryPolicy(),
+            new BearerTokenAuthenticationPolicy(Harness.operator(), "https://management.azure.com/.default")).build();
+        String group = "/subscriptions/" + Harness.site("subscription_id") + "/resourceGroups/managed-by-java";
+        String tenant = Harness.site("tenant_id");
+        Harness.test("a group is made", () ->
+            ask(operator, HttpMethod.PUT, group + "?api-version=2021-04-01", "{\"location\":\"local\"}", 201));
+        kind(operator, group, "Microsoft.ManagedIdentity/userAssignedIdentities", "javaid", "2023-01-31", "{}", 201);
+        kind(operator, group, "Microsoft.HybridCompute/machines", "javamachine", "2024-07-10", "{\"osType\":\"linux\"}", 200);
+        kind(operator, group, "Microsoft.KeyVault/vaults", "javamadekv", "2023-07-01", "{\"tenantId\":\"" + tenant
+            + "\",\"sku\":{\"family\":\"A\",\"name\":\"standard\"},\"enableRbacAuthorization\":true}", 200);
+        kind(operator, group, "Microsoft.Storage/storageAccounts", "javamadesa", "2023-01-01", "{}", 200);
+        Harness.test("the group goes with what is in it", () -> {
+            ask(operator, HttpMethod.DELETE, group + "?api-version=2021-04-01", "", 200, 202);
+            ask(operator, HttpMethod.GET, group + "?api-version=2021-04-01", null, 404);
+        });
+    }
+
+    private static void kind(HttpPipeline who, String group, String type, String name, String version, String properties, int made) {
+        String all = group + "/providers/" + type;
+        String one = all + "/" + name + "?api-version=" + version;
+        Harness.test(type + " are made, shown, listed, changed and deleted", () -> {
+            String body = "{\"location\":\"local\",\"kind\":\"StorageV2\",\"sku\":{\"name\":\"Standard_LRS\"},\"properties\":" + properties + "}";
+            String plain = "{\"location\":\"local\",\"properties\":" + properties + "}";
+            ask(who, HttpMethod.PUT, one, type.contains("Storage") ? body : plain, made);
+            Harness.check(ask(who, HttpMethod.PATCH, one, "{\"tags\":{\"by\":\"java\"}}", 200).contains("\"by\":\"java\""), "not changed");
+            Harness.check(get(who, one, 200).contains("\"by\":\"java\""), "not kept");
+            Harness.check(get(who, all + "?api-version=" + version, 200).contains(name), "not listed");
+            ask(who, HttpMethod.DELETE, one, null, 200, 202, 204);
+            get(who, one, 404);
+        });
+    }
+
+    private static String ask(HttpPipeline who, HttpMethod method, String path, String body, Integer... statuses) {
+        HttpRequest ask = new HttpRequest(method, Harness.site("resource_manager") + path);
+        if (body != null) {
+            ask.setHeader(com.azure.core.http.HttpHeaderName.CONTENT_TYPE, "application/json").setBody(body);
+        }
+        try (var answer = who.sendSync(ask, com.azure.core.util.Context.NONE)) {
+            String text = answer.getBodyAsBinaryData().toString();
+            Harness.check(java.util.List.of(statuses).contains(answer.getStatusCode()), answer.getStatusCode() + " " + text);
+            return text;
+        }
+    }
+
     private static String get(HttpPipeline who, String path, int status) {
         HttpRequest ask = new HttpRequest(HttpMethod.GET, Harness.site("resource_manager") + path);
         try (var answer = who.sendSync(ask, com.azure.core.util.Context.NONE)) {
