@@ -62,6 +62,20 @@ expect "a machine reads its own resource" "$(curl -s -H "Authorization: Bearer $
 other="${site}subscriptions/$sub/resourceGroups?api-version=2024-11-01"
 expect "and nothing else without a role" "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $arm" "$other")" 403
 
+trace=0af7651916cd43dd8448eb211c80319c
+traced() { curl -s -H "traceparent: 00-$trace-b7ad6b7169203331-01" "$@"; }
+ask="$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https://management.core.windows.net/"
+file=$(traced -D - -o /dev/null -H Metadata:true "$ask" | grep Www-Authenticate | cut -d= -f2 | tr -d '[:cntrl:]')
+traced_token=$(traced -H Metadata:true -H "Authorization: Basic $(cat "$file")" "$ask" | jq -r .access_token)
+traced -o /dev/null -H "Authorization: Bearer $traced_token" "$machine"
+traced -o /dev/null -H "Authorization: Bearer $traced_token" "$other"
+story() { "$(dirname "$CSAGENT")/countersign" audit --data "$(dirname "$secret")" --correlation-id "$trace" --output json; }
+# Sign-ins and plain reads are written within a second.
+tries=0
+until [ "$(story | jq length)" = 3 ]; do tries=$((tries + 1)); [ "$tries" -lt 50 ] || fail "the story is not whole: $(story)"; sleep 0.1; done
+expect "one id from the machine to the token to the resources" "$(story | jq -c 'map([.outcome, (.action | split("/") | .[-2:] | join("/")), .caller == "'"$oid"'"]) | sort')" \
+    '[["denied","resourceGroups/read",true],["done","machines/read",true],["done","signIn",true]]'
+
 operator=$(curl -s "$(ready .authority)$(ready .tenant_id)/oauth2/v2.0/token" -d grant_type=client_credentials -d "client_id=$id" \
     --data-urlencode "client_secret=$(cat "$secret")" -d "scope=${site%/}/.default" | jq -r .access_token)
 curl -s -o /dev/null -X PATCH -H "Authorization: Bearer $operator" -H 'Content-Type: application/json' -d '{"tags":{"new":"tag"}}' "$machine"

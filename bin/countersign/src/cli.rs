@@ -36,6 +36,11 @@ pub enum Verb {
     Run(RunArgs),
     /// Prepare database servers, and say who may log in as which role
     Database(crate::verbs::database::DatabaseArgs),
+    /// Print what one call caused, from the machine's token to the last resource
+    #[command(
+        before_help = "Example:\n  countersign audit --correlation-id 0af76519-16cd-43dd-8448-eb211c80319c"
+    )]
+    Audit(AuditArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),
@@ -142,6 +147,27 @@ pub struct RunArgs {
     /// The command and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
+}
+
+/// The database of a site, read as it is.
+#[derive(Args, Clone)]
+pub struct StoreArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// postgres://… where the site keeps it there
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_DATABASE")]
+    pub database: Option<String>,
+}
+
+#[derive(Args)]
+pub struct AuditArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// `x-ms-correlation-request-id` of an answer, or the trace id of a traceparent
+    #[arg(long, value_name = "ID")]
+    pub correlation_id: String,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use cs_broker::{Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer};
+use cs_ids::CorrelationId;
 use cs_time::{Clock, MachineClock};
 use reqwest::Method;
 use serde_json::Value;
@@ -222,12 +223,19 @@ impl MachineFacts for Live {
 
 #[async_trait]
 impl TokenIssuer for Live {
-    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+    async fn issue(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Token, IssueError> {
         let connection = self.now();
         let acts = |c: &Connection| c.identity.client == identity.client || c.attached().contains(identity);
         match connection.filter(|c| acts(c)) {
-            Some(connection) if identity.system_assigned => connection.issuer.token(resource).await,
-            Some(connection) => connection.issuer.token_of(identity, resource).await,
+            Some(connection) if identity.system_assigned => {
+                connection.issuer.token_for(resource, correlation).await
+            }
+            Some(connection) => connection.issuer.token_of(identity, resource, correlation).await,
             None if !identity.system_assigned => Err(IssueError::Refused {
                 code: "identity_not_found".to_owned(),
                 text: "this identity is not attached to the machine any more".to_owned(),

@@ -7,8 +7,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cs_broker::{Identity, IssueError, Token};
-use cs_ids::ClientId;
+use cs_ids::{ClientId, CorrelationId};
 use cs_jose::Signer;
+use cs_serve::{CORRELATION, TRACEPARENT, traceparent};
 use cs_time::{Chance, Clock, MachineChance, MachineClock, Timestamp};
 use reqwest::StatusCode;
 use serde::Serialize;
@@ -66,16 +67,26 @@ impl SiteIssuer {
         &self.client
     }
 
-    /// A token for a resource, straight from the site.
+    /// A token for a resource, straight from the site, for the agent's own use.
     pub async fn token(&self, resource: &str) -> Result<Token, IssueError> {
-        let (status, reply) = self.ask(resource, None).await?;
+        self.token_for(resource, MachineChance.uuid().into()).await
+    }
+
+    /// The same for a program's request, whose id goes along.
+    pub async fn token_for(&self, resource: &str, correlation: CorrelationId) -> Result<Token, IssueError> {
+        let (status, reply) = self.ask(resource, None, correlation).await?;
         read_reply(status, &reply, &self.client_id, self.ahead.load(Ordering::Relaxed))
     }
 
     /// The same of a user-assigned identity that is attached to this machine.
-    pub async fn token_of(&self, attached: &Identity, resource: &str) -> Result<Token, IssueError> {
+    pub async fn token_of(
+        &self,
+        attached: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Token, IssueError> {
         let client = attached.client.to_string();
-        let (status, reply) = self.ask(resource, Some(&client)).await?;
+        let (status, reply) = self.ask(resource, Some(&client), correlation).await?;
         let read = read_reply(status, &reply, &client, self.ahead.load(Ordering::Relaxed));
         read.map_err(|error| match error {
             // It was taken off the machine; the machine itself may be as good as ever.
@@ -85,14 +96,19 @@ impl SiteIssuer {
     }
 
     /// Asks, and once more with the site's time where the machine's own is wrong.
-    async fn ask(&self, resource: &str, attached: Option<&str>) -> Result<(StatusCode, Value), IssueError> {
-        let (status, reply) = self.ask_once(resource, attached).await?;
+    async fn ask(
+        &self,
+        resource: &str,
+        attached: Option<&str>,
+        correlation: CorrelationId,
+    ) -> Result<(StatusCode, Value), IssueError> {
+        let (status, reply) = self.ask_once(resource, attached, correlation).await?;
         if error_code(&reply) == WRONG_TIME && self.ahead.load(Ordering::Relaxed) != 0 {
             tracing::warn!(
                 ahead_seconds = self.ahead.load(Ordering::Relaxed),
                 "the machine's clock differs from the site's"
             );
-            return self.ask_once(resource, attached).await;
+            return self.ask_once(resource, attached, correlation).await;
         }
         Ok((status, reply))
     }
@@ -101,6 +117,7 @@ impl SiteIssuer {
         &self,
         resource: &str,
         attached: Option<&str>,
+        correlation: CorrelationId,
     ) -> Result<(StatusCode, Value), IssueError> {
         let assertion = self.assertion()?;
         let mut form = vec![
@@ -112,7 +129,10 @@ impl SiteIssuer {
         ];
         form.extend(attached.map(|client| ("managed_identity", client)));
         let away = |e: reqwest::Error| IssueError::Unreachable(chain(&e));
-        let response = self.client.post(&self.endpoint).form(&form).send().await.map_err(away)?;
+        let request =
+            self.client.post(&self.endpoint).form(&form).header(CORRELATION, correlation.to_string());
+        let trace = traceparent(correlation, MachineChance.uuid().as_u64_pair().0);
+        let response = request.header(TRACEPARENT, trace).send().await.map_err(away)?;
         if let Some(ahead) = seconds_ahead(response.headers(), MachineClock.now()) {
             self.ahead.store(ahead, Ordering::Relaxed);
         }

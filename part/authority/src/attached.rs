@@ -1,6 +1,6 @@
 //! A machine acting as a user-assigned identity that is attached to it.
 
-use cs_ids::ClientId;
+use cs_ids::{ClientId, CorrelationId};
 use cs_names::Address;
 use cs_store::{Principal, PrincipalKind};
 
@@ -36,13 +36,11 @@ impl Authority {
         &self,
         (tenant, machine): (cs_ids::TenantId, ClientId),
         named: &str,
-        audience: &str,
-        address: &Address,
+        (audience, address, correlation): (&str, &Address, CorrelationId),
     ) -> Result<IssuedToken, AuthorityError> {
         let machine = self.principal(tenant, machine).await?;
         let identity = self.attached(&machine, named).await?;
         let at = machine.resource.as_deref();
-        let correlation = self.parts.chance.uuid().into();
         self.issue_on_record((&identity, at), "2", audience, address, correlation).await
     }
 }

@@ -113,14 +113,11 @@ impl Authority {
     /// [`AuthorityError`].
     pub async fn token_for(
         &self,
-        tenant: TenantId,
-        client: ClientId,
-        audience: &str,
-        address: &Address,
+        (tenant, client): (TenantId, ClientId),
+        (audience, address, correlation): (&str, &Address, CorrelationId),
     ) -> Result<IssuedToken, AuthorityError> {
         let principal = self.principal(tenant, client).await?;
-        self.issue_on_record((&principal, None), "2", audience, address, self.parts.chance.uuid().into())
-            .await
+        self.issue_on_record((&principal, None), "2", audience, address, correlation).await
     }
 
     async fn by_secret(&self, request: &TokenRequest<'_>, secret: &str) -> Result<Principal, AuthorityError> {

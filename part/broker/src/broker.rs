@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use cs_ids::ClientId;
+use cs_ids::{ClientId, CorrelationId};
 use cs_time::{Chance, Clock};
 
 use crate::{Identity, IssueError, Token, TokenIssuer};
@@ -79,7 +79,12 @@ impl Broker {
     ///
     /// # Errors
     /// [`IssueError`]; with a token in the cache that has not run out, an unreachable site is no error.
-    pub async fn token(&self, identity: &Identity, resource: &str) -> Result<Arc<Token>, IssueError> {
+    pub async fn token(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Arc<Token>, IssueError> {
         let slot = self.slot(identity, resource);
         let now = self.clock.now().seconds();
         if let Some(cached) = slot.cached() {
@@ -89,9 +94,10 @@ impl Broker {
             // Due, but good: whoever is first renews, the others go on with what there is.
             if now + USEFUL_SECONDS < cached.token.expires_on {
                 return match slot.flight.try_lock() {
-                    Ok(mut pause) => {
-                        self.renew(&slot, &mut pause).await.or_else(|e| fallback(e, &cached, now))
-                    }
+                    Ok(mut pause) => self
+                        .renew(&slot, &mut pause, correlation)
+                        .await
+                        .or_else(|e| fallback(e, &cached, now)),
                     Err(_) => Ok(cached.token),
                 };
             }
@@ -102,7 +108,7 @@ impl Broker {
         if let Some(cached) = slot.cached().filter(|c| c.is_fresh(now)) {
             return Ok(cached.token);
         }
-        match self.renew(&slot, &mut pause).await {
+        match self.renew(&slot, &mut pause, correlation).await {
             Ok(token) => Ok(token),
             Err(error) => match slot.cached() {
                 Some(cached) => fallback(error, &cached, now),
@@ -119,7 +125,7 @@ impl Broker {
             let now = self.clock.now().seconds();
             if slot.cached().is_some_and(|c| !c.is_fresh(now) && now < c.token.expires_on) {
                 if let Ok(mut pause) = slot.flight.try_lock() {
-                    if let Err(error) = self.renew(&slot, &mut pause).await {
+                    if let Err(error) = self.renew(&slot, &mut pause, self.chance.uuid().into()).await {
                         tracing::warn!(%error, resource = slot.resource, "a token could not be renewed yet");
                     }
                 }
@@ -132,12 +138,17 @@ impl Broker {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    async fn renew(&self, slot: &Slot, pause: &mut Pause) -> Result<Arc<Token>, IssueError> {
+    async fn renew(
+        &self,
+        slot: &Slot,
+        pause: &mut Pause,
+        correlation: CorrelationId,
+    ) -> Result<Arc<Token>, IssueError> {
         let now = self.clock.now().seconds();
         if let Some(error) = pause.last.as_ref().filter(|_| pause.holds(now)) {
             return Err(error.clone());
         }
-        match self.issuer.issue(&slot.identity, &slot.resource).await {
+        match self.issuer.issue(&slot.identity, &slot.resource, correlation).await {
             Ok(token) => {
                 *pause = Pause::default();
                 let made_at = self.clock.now().seconds();

@@ -1,7 +1,7 @@
 //! The seam to whoever signs tokens: the site over HTTP, the site in this process, or the public cloud.
 
 use async_trait::async_trait;
-use cs_ids::{ClientId, ObjectId};
+use cs_ids::{ClientId, CorrelationId, ObjectId};
 
 /// An identity of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,12 @@ pub enum IssueError {
 
 #[async_trait]
 pub trait TokenIssuer: Send + Sync {
-    /// A fresh token for a resource, `resource` byte for byte as the program named it.
-    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError>;
+    /// A fresh token for a resource, `resource` byte for byte as the program named it. `correlation` is of the request
+    /// that it is for, and goes on to the site's audit log.
+    async fn issue(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Token, IssueError>;
 }

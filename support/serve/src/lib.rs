@@ -11,6 +11,7 @@ mod listener;
 mod query;
 mod router;
 mod shutdown;
+mod trace;
 
 pub use body::{Body, BodyError, BoxError, Request, Response, empty, full, json, read_body, stream, text};
 pub use doors::{Door, Doors, Found, Needs, Params, Paths};
@@ -19,3 +20,4 @@ pub use listener::{Limits, Listener, Protocol};
 pub use query::{BadQuery, Query, percent_decode};
 pub use router::{Context, Dates, HostRouter, Peer, Router, Surface};
 pub use shutdown::Shutdown;
+pub use trace::{CORRELATION, TRACEPARENT, correlation, traceparent};

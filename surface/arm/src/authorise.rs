@@ -1,7 +1,6 @@
 //! The one place where a request is allowed or refused.
 
 use cs_access::Refusal;
-use cs_audit::AuditRecord;
 use cs_ids::ObjectId;
 use cs_rbac::{Allowed, Attributes, Source, condition::names, decide_own_machine};
 use cs_resources::{Deed, principal_of, role_guid};
@@ -33,10 +32,7 @@ pub(crate) async fn authorise(call: &mut Call, door: &Door<Op>) -> Result<(), Fa
         Err(Refusal::Unconfirmed) => return Err(Failure::busy()),
         Err(Refusal::Denied(denied)) => match own_machine(call, action, door.op.also).await? {
             Some(allowed) => allowed,
-            None => {
-                call.parts.audit.soon(AuditRecord::denied(&call.op, &denied)).map_err(|_| Failure::busy())?;
-                return Err(Failure::denied(&call.op.caller, action, &call.scope));
-            }
+            None => return Err(call.refuse(&denied, action, &call.scope).await?),
         },
     };
     call.allowed = Some(allowed);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cs_audit::AuditRecord;
 use cs_ids::{ResourceId, Scope, SubscriptionId};
 use cs_names::Address;
-use cs_rbac::{Allowed, Operation};
+use cs_rbac::{Allowed, Denied, Operation};
 use cs_resources::{Input, Manager, Patch, When};
 use cs_serve::{Params, Query, Response};
 use cs_wire_arm::ResourceBody;
@@ -131,6 +131,23 @@ impl Call {
             Err(cs_access::Refusal::Denied(_)) => Ok(None),
             Err(cs_access::Refusal::Unconfirmed) => Err(Failure::busy()),
         }
+    }
+
+    /// What a handler asks for beside its row. A refusal is on record before it is told.
+    pub async fn demand(&self, action: &'static str, scope: &Scope) -> Result<(), Failure> {
+        match self.parts.access.require_action(&self.op, action, scope) {
+            Ok(_) => Ok(()),
+            Err(cs_access::Refusal::Unconfirmed) => Err(Failure::busy()),
+            Err(cs_access::Refusal::Denied(denied)) => Err(self.refuse(&denied, action, scope).await?),
+        }
+    }
+
+    /// Records a refusal; answers what to say.
+    pub async fn refuse(&self, denied: &Denied, action: &str, scope: &Scope) -> Result<Failure, Failure> {
+        // Others' records share the commit.
+        let record = AuditRecord::denied(&self.op, denied);
+        self.parts.audit.record(record).await.map_err(|_| Failure::busy())?;
+        Ok(Failure::denied(&self.op.caller, action, scope))
     }
 
     pub fn is_visible(&self, scope: &Scope) -> Result<bool, Failure> {

@@ -66,9 +66,8 @@ impl Arm {
 #[async_trait]
 impl Surface for Arm {
     async fn serve(&self, request: Request, context: Context) -> Response {
-        let correlation = sent(&request, headers::CORRELATION_ID)
-            .and_then(|id| id.parse().ok())
-            .unwrap_or_else(|| CorrelationId::from(context.request_id));
+        let correlation =
+            cs_serve::correlation(request.headers()).unwrap_or_else(|| context.request_id.into());
         let client_request_id = sent(&request, headers::CLIENT_REQUEST_ID).filter(|id| id.len() <= 256);
         let trail = answer::Trail::of(&request, &context, correlation, client_request_id.clone());
         let outcome = self.answer(request, &context, correlation, client_request_id).await;

@@ -5,7 +5,7 @@ use cs_authority::{KnownResource, TokenRefusal};
 use cs_blob::Account;
 use cs_ids::{ObjectId, Scope};
 use cs_rbac::{Allowed, Attributes, Caller, Operation, Source, condition::names};
-use cs_serve::{Bearer, Context, Door, Needs, Query, bearer, single};
+use cs_serve::{Bearer, Context, Door, Needs, Query, bearer, correlation, single};
 
 use crate::{
     BlobHttp, Style,
@@ -38,7 +38,8 @@ impl BlobHttp {
         }
         let started = self.clock.now();
         let asker = |caller, proof| {
-            let mut op = Operation::new(caller, context.request_id.into(), started);
+            let correlation = correlation(asked.headers).unwrap_or_else(|| context.request_id.into());
+            let mut op = Operation::new(caller, correlation, started);
             op.client_request_id =
                 single(asked.headers, "x-ms-client-request-id").ok().flatten().map(str::to_owned);
             Asker { op, proof }

@@ -88,8 +88,9 @@ impl Graph {
     ) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
         let caller = self.caller(&head.headers, context)?;
-        let correlation = client_request_id.as_deref().and_then(|id| id.parse().ok());
-        let correlation = correlation.unwrap_or_else(|| CorrelationId::from(context.request_id));
+        let correlation = cs_serve::correlation(&head.headers)
+            .or_else(|| client_request_id.as_deref().and_then(|id| id.parse().ok()))
+            .unwrap_or_else(|| CorrelationId::from(context.request_id));
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
         let site = (Arc::clone(&self.parts), Arc::clone(&self.doors));
         let asked = (head.method.as_str(), &head.uri);

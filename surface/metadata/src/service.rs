@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
+use cs_ids::CorrelationId;
 use cs_serve::{Body, Door, Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
 use cs_time::{Chance, Clock};
 use http::{HeaderValue, StatusCode, header, request::Parts};
@@ -89,6 +90,8 @@ pub(crate) struct Ask<'a> {
     pub seen_at: Option<&'a Path>,
     /// Both ends of the connection, where it is one over TCP.
     pub ends: Option<Ends>,
+    /// Goes on to the site with the request for a token.
+    pub correlation: CorrelationId,
 }
 
 impl Ask<'_> {
@@ -184,6 +187,8 @@ impl Listening {
             header: self.header.as_ref(),
             seen_at: self.seen_at.as_deref(),
             ends,
+            correlation: cs_serve::correlation(&request.headers)
+                .unwrap_or_else(|| self.machine.chance.uuid().into()),
         };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),

@@ -112,7 +112,12 @@ pub(crate) async fn issued<'i>(
     resource: &str,
 ) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
-    let token = ask.machine.broker.token(chosen, resource).await.map_err(|error| refused(ask, &error))?;
+    let token = ask
+        .machine
+        .broker
+        .token(chosen, resource, ask.correlation)
+        .await
+        .map_err(|error| refused(ask, &error))?;
     Ok((chosen, token))
 }
 
@@ -210,7 +215,7 @@ fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
         error_description: "Missing Basic Authorization header".to_owned(),
         error_codes: Some([401]),
         timestamp: Some(ask.machine.clock.now().rfc3339()),
-        correlation_id: Some(ask.machine.chance.uuid().to_string()),
+        correlation_id: Some(ask.correlation.to_string()),
     };
     let mut response = private(json(StatusCode::UNAUTHORIZED, &reply));
     // Nothing else may stand in it: no quotes, one blank, one equals sign (metadata.md 1.2).

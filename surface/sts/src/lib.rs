@@ -44,10 +44,11 @@ pub(crate) struct Call<'c> {
 #[async_trait]
 impl Surface for Sts {
     async fn serve(&self, request: Request, context: Context) -> Response {
-        // The client's own id of the request, where it is one, becomes the correlation id (sts.md 1).
+        // The client's own id of the request, where it is one and no other is sent, becomes the correlation id (sts.md 1).
         let sent = single(request.headers(), "client-request-id").ok().flatten().map(str::to_owned);
-        let correlation =
-            sent.as_deref().and_then(|id| id.parse().ok()).unwrap_or_else(|| context.request_id.into());
+        let correlation = cs_serve::correlation(request.headers())
+            .or_else(|| sent.as_deref().and_then(|id| id.parse().ok()))
+            .unwrap_or_else(|| context.request_id.into());
         let echo = single(request.headers(), "return-client-request-id").ok().flatten() == Some("true");
         let outcome = self.answer(request, &context, correlation).await;
         let mut response =

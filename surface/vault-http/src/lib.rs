@@ -145,7 +145,8 @@ impl VaultHttp {
             let found = caller.issuer;
             return Err(challenged(Some(cs_authority::TokenRefusal::Issuer { found })));
         }
-        let mut op = Operation::new(caller, context.request_id.into(), self.clock.now());
+        let correlation = cs_serve::correlation(headers).unwrap_or_else(|| context.request_id.into());
+        let mut op = Operation::new(caller, correlation, self.clock.now());
         op.client_request_id = single(headers, "x-ms-client-request-id").ok().flatten().map(str::to_owned);
         Ok(op)
     }

@@ -11,7 +11,7 @@ use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
     Attester, Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, Token, TokenIssuer,
 };
-use cs_ids::{ClientId, MachineName, ObjectId, ResourceId, TenantId};
+use cs_ids::{ClientId, CorrelationId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::Service;
 use cs_names::Address;
 use cs_pki::Leaves;
@@ -274,12 +274,18 @@ struct InProcess {
 
 #[async_trait]
 impl TokenIssuer for InProcess {
-    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+    async fn issue(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Token, IssueError> {
+        let what = (resource, &self.address, correlation);
         let issued = if identity.system_assigned {
-            self.authority.token_for(self.tenant, identity.client, resource, &self.address).await
+            self.authority.token_for((self.tenant, identity.client), what).await
         } else {
             let machine = (self.tenant, self.machine);
-            self.authority.token_for_attached(machine, &identity.resource, resource, &self.address).await
+            self.authority.token_for_attached(machine, &identity.resource, what).await
         };
         let token = issued.map_err(|error| match &error {
             AuthorityError::UnknownResource(name) => IssueError::Refused {

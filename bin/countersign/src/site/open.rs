@@ -8,20 +8,36 @@ use cs_store_sql::SqlStore;
 use super::data::DataDirectory;
 use crate::failure::{Attempt, Failure, Kind};
 
+/// The same for reading, beside a site that may be running on it.
+pub async fn reader(directory: &std::path::Path, url: Option<&str>) -> Result<Arc<SqlStore>, Failure> {
+    if let Some(url) = url {
+        return postgres(url).await;
+    }
+    let file = directory.join("site.db");
+    if !file.exists() {
+        let text = format!("no site has been started on {}", directory.display());
+        return Err(Failure::new(Kind::WrongState, text)
+            .hint("name its directory with --data DIR, or its database with --database URL"));
+    }
+    Ok(Arc::new(SqlStore::sqlite_reader(&file).attempt("opening the database")?))
+}
+
 /// `--database`, or the SQLite file in the data directory.
 pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlStore>, Failure> {
-    let store = match url {
-        None => SqlStore::sqlite(&data.file("site.db")).attempt("opening the database")?,
-        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            SqlStore::postgres(url).await.attempt("opening the database").map_err(|mut f| {
-                f.kind = Kind::Unreachable;
-                f.hint("is the server of --database up, and may this user make tables there?")
-            })?
-        }
-        Some(_) => {
-            return Err(Failure::new(Kind::Usage, "--database: not an address that starts with postgres://"));
-        }
-    };
+    match url {
+        None => Ok(Arc::new(SqlStore::sqlite(&data.file("site.db")).attempt("opening the database")?)),
+        Some(url) => postgres(url).await,
+    }
+}
+
+async fn postgres(url: &str) -> Result<Arc<SqlStore>, Failure> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(Failure::new(Kind::Usage, "--database: not an address that starts with postgres://"));
+    }
+    let store = SqlStore::postgres(url).await.attempt("opening the database").map_err(|mut f| {
+        f.kind = Kind::Unreachable;
+        f.hint("is the server of --database up, and may this user make tables there?")
+    })?;
     Ok(Arc::new(store))
 }
 

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod audit;
 pub mod database;
 mod env;
 mod lab;
@@ -20,6 +21,7 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         // Enters its namespaces while there is one thread; starts its runtime after.
         Verb::Run(args) => run::run(args),
         Verb::Database(args) => runtime()?.block_on(database::database(args)),
+        Verb::Audit(args) => runtime()?.block_on(audit::audit(args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use cs_broker::{Identity, IssueError};
+use cs_time::{Chance, MachineChance};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -210,9 +211,8 @@ async fn token(issuer: &SiteIssuer, state: &State, identity: Option<&str>) -> Re
                 .parse()
                 .map_err(|_| Failure::failed("the registration's principal id cannot be read"))?;
             let resource = String::new();
-            issuer
-                .token_of(&Identity { client, object, resource, system_assigned: false }, &state.audience)
-                .await
+            let identity = Identity { client, object, resource, system_assigned: false };
+            issuer.token_of(&identity, &state.audience, MachineChance.uuid().into()).await
         }
     };
     asked.map(|token| token.access_token).map_err(|error| {

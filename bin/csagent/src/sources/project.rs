@@ -93,5 +93,9 @@ async fn token(entry: &Entry, audience: &str, live: &Live, parts: &Metadata) -> 
         text: "this identity is not attached to the machine".to_owned(),
     };
     let identity: &Identity = identities.iter().find(|i| only.is(i)).ok_or_else(missing)?;
-    parts.broker.token(identity, audience).await.map(|token| token.access_token.clone())
+    parts
+        .broker
+        .token(identity, audience, parts.chance.uuid().into())
+        .await
+        .map(|token| token.access_token.clone())
 }

@@ -5,7 +5,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use cs_broker::{Broker, Identity, IssueError, Token, TokenIssuer};
-use cs_ids::{ClientId, ObjectId};
+use cs_ids::{ClientId, CorrelationId, ObjectId};
 use cs_time::{Clock, FakeClock, SeededChance};
 use uuid::Uuid;
 
@@ -21,7 +21,12 @@ struct Site {
 
 #[async_trait]
 impl TokenIssuer for Site {
-    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+    async fn issue(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        _: CorrelationId,
+    ) -> Result<Token, IssueError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         let _open = self.gate.acquire().await.unwrap();
         if let Some(error) = self.fails.lock().unwrap().clone() {
@@ -42,6 +47,10 @@ struct World {
     clock: Arc<FakeClock>,
     broker: Arc<Broker>,
     me: Identity,
+}
+
+fn nobodys() -> CorrelationId {
+    Uuid::nil().into()
 }
 
 impl World {
@@ -73,7 +82,7 @@ impl World {
     }
 
     async fn token(&self) -> Result<Arc<Token>, IssueError> {
-        self.broker.token(&self.me, "https://vault.azure.net").await
+        self.broker.token(&self.me, "https://vault.azure.net", nobodys()).await
     }
 }
 
@@ -147,7 +156,7 @@ async fn c06_a_revoked_machine_loses_what_is_cached() {
 async fn resources_named_by_programs_are_bounded() {
     let world = World::new(usize::MAX >> 4);
     for number in 0..2000 {
-        world.broker.token(&world.me, &format!("https://{number}")).await.unwrap();
+        world.broker.token(&world.me, &format!("https://{number}"), nobodys()).await.unwrap();
     }
     world.token().await.unwrap();
 }

@@ -65,6 +65,14 @@ impl SqlStore {
         Ok(Self::on(Engine::Sqlite(sqlite::Sqlite::open(path)?)))
     }
 
+    /// Opens the SQLite file of a site that may be running, to read it as it is. Writes fail.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it is not there or of another version.
+    pub fn sqlite_reader(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self::on(Engine::Sqlite(sqlite::Sqlite::reader(path)?)))
+    }
+
     /// Connects to `postgres://…` and brings the schema up to date, one replica at a time.
     ///
     /// # Errors

@@ -52,6 +52,22 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), readers: Mutex::default(), jobs: Some(jobs), writer: Some(writer) })
     }
 
+    /// For reading beside the process whose database it is: nothing is made, migrated or written.
+    pub(super) fn reader(path: &Path) -> Result<Self, StoreError> {
+        let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let attempt = "opening the database";
+        let have: i64 =
+            reader.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| explain(attempt, &e))?;
+        let newest = migration_texts(Dialect::Sqlite).map(|(number, _)| number).max().unwrap_or_default();
+        if have != newest {
+            let cause = format!(
+                "its schema is version {have}, this program reads {newest}: use the site's own program"
+            );
+            return Err(StoreError::Unavailable { attempt, cause });
+        }
+        Ok(Self { path: path.to_owned(), readers: Mutex::new(vec![reader]), jobs: None, writer: None })
+    }
+
     pub(super) async fn write<T, F>(
         &self,
         name: &'static str,

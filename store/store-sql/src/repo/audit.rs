@@ -44,6 +44,21 @@ fn read(row: &Row) -> Result<AuditRecord, StoreError> {
     })
 }
 
+macro_rules! select_records {
+    ($correlation:literal) => {
+        concat!(
+            "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because FROM audit ",
+            "WHERE tenant = $1 AND ",
+            $correlation,
+            " AND ($3 = '' OR caller = $3) AND time >= $4 AND time <= $5 AND ($6 = '' OR LOWER(scope) LIKE $6) ",
+            "AND ($7 = 0 OR action NOT LIKE '%/read') ORDER BY seq DESC LIMIT $8"
+        )
+    };
+}
+
+const ALL: &str = select_records!("$2 = ''");
+const BY_CORRELATION: &str = select_records!("correlation = $2");
+
 #[async_trait]
 impl AuditLog for SqlStore {
     async fn append(&self, records: Vec<AuditRecord>) -> Result<(), StoreError> {
@@ -64,12 +79,10 @@ impl AuditLog for SqlStore {
         self.read("reading the audit", move |mut c| {
             let query = query.clone();
             Box::pin(async move {
+                // One statement for each index that can lead.
+                let sql = if query.correlation.is_some() { BY_CORRELATION } else { ALL };
                 c.rows(
-                    "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because FROM audit
-                     WHERE tenant = $1 AND ($2 = '' OR correlation = $2) AND ($3 = '' OR caller = $3)
-                       AND time >= $4 AND time <= $5 AND ($6 = '' OR LOWER(scope) LIKE $6)
-                       AND ($7 = 0 OR action NOT LIKE '%/read')
-                     ORDER BY seq DESC LIMIT $8",
+                    sql,
                     &values![
                         tenant,
                         query.correlation.map(|x| x.to_string()).unwrap_or_default(),

@@ -256,3 +256,36 @@ async fn deployments_are_refused_in_words_and_not_taken_for_done() {
     assert_eq!(world.get("reader", &format!("{at}/")).await.ok()["value"], json!([]));
     assert_eq!(world.send("reader", "PUT", &format!("{at}/d1"), body).await.status, 403);
 }
+
+#[tokio::test]
+async fn one_id_follows_a_call_into_the_log_and_back() {
+    let world = World::with_group().await;
+    let id = "0af76519-16cd-43dd-8448-eb211c80319c";
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let target = format!("{S}/resourceGroups/lab?api-version=2024-11-01");
+    for (who, header) in [
+        ("owner", ("traceparent", trace)),
+        ("owner", ("x-ms-correlation-request-id", id)),
+        ("nobody", ("traceparent", trace)),
+    ] {
+        let reply = world.with_headers(who, "GET", &target, "", &[header]).await;
+        assert_eq!(reply.headers["x-ms-correlation-request-id"], id, "{header:?}");
+    }
+    let story = world.audited().await;
+    let story: Vec<_> = story.iter().filter(|r| r.correlation.to_string() == id).map(|r| r.outcome).collect();
+    assert_eq!(story.len(), 3, "{story:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_on_record_before_it_is_told() {
+    let world = World::with_group().await;
+    assert_eq!(world.get("nobody", S).await.status, 403);
+    assert_eq!(world.get("nobody", &format!("{S}/tagNames")).await.status, 403);
+    assert_eq!(world.get("nobody", &format!("{S}/resources")).await.status, 403);
+    // Not flushed: what waits for a group is not there yet.
+    let query = cs_store::AuditQuery { limit: 10, ..cs_store::AuditQuery::default() };
+    let log = cs_store::AuditLog::records(&*world.store, crate::world::tenant(1), query).await.unwrap();
+    let denied = |end: &str| log.iter().any(|r| r.action.ends_with(end) && r.outcome.as_str() == "denied");
+    assert!(denied("tagNames/read") && denied("subscriptions/read"), "{log:?}");
+    assert!(denied("resources/read"), "a list too");
+}

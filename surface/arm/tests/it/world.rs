@@ -285,7 +285,7 @@ impl World {
         self.with_headers("owner", method, &target, body, &[header]).await
     }
 
-    async fn with_headers(
+    pub async fn with_headers(
         &self,
         token: &str,
         method: &str,

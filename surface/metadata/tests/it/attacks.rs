@@ -385,3 +385,15 @@ fn h10_every_door_says_what_it_needs() {
         assert!(matches!(door.needs, Needs::MetadataHeader | Needs::Credentials), "{}", door.path);
     }
 }
+
+#[tokio::test]
+async fn the_id_of_a_programs_request_goes_on_to_the_site() {
+    let world = World::new();
+    let sent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    world.send(Imds, "GET", TOKEN, &[M, sent]).await;
+    let passed = world.issuer.correlation.lock().unwrap().unwrap();
+    assert_eq!(passed.to_string(), "0af76519-16cd-43dd-8448-eb211c80319c");
+    let other = TOKEN.replace("vault", "storage");
+    world.send(Imds, "GET", &other, &[M]).await;
+    assert_ne!(*world.issuer.correlation.lock().unwrap(), Some(passed), "another request, another id");
+}

@@ -13,7 +13,7 @@ use cs_broker::{
     Attester, Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token,
     TokenIssuer,
 };
-use cs_ids::{ClientId, ObjectId};
+use cs_ids::{ClientId, CorrelationId, ObjectId};
 use cs_metadata::{Metadata, Service};
 use cs_serve::{Peer, Router, empty, read_body};
 use cs_time::{Clock, FakeClock, SeededChance};
@@ -37,6 +37,8 @@ pub struct Issuer {
     clock: Arc<FakeClock>,
     pub asked: AtomicUsize,
     pub fails: Mutex<Option<IssueError>>,
+    /// Of the last request.
+    pub correlation: Mutex<Option<CorrelationId>>,
     /// Requests wait while it is closed.
     gate: tokio::sync::watch::Sender<bool>,
 }
@@ -130,7 +132,13 @@ impl MachineFacts for Machine {
 
 #[async_trait]
 impl TokenIssuer for Issuer {
-    async fn issue(&self, identity: &Identity, resource: &str) -> Result<Token, IssueError> {
+    async fn issue(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Token, IssueError> {
+        *self.correlation.lock().unwrap() = Some(correlation);
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.gate.subscribe().wait_for(|open| *open).await.unwrap();
         if let Some(error) = self.fails.lock().unwrap().clone() {
@@ -152,6 +160,7 @@ impl World {
             clock: Arc::clone(&clock),
             asked: AtomicUsize::new(0),
             fails: Mutex::default(),
+            correlation: Mutex::default(),
             gate: tokio::sync::watch::Sender::new(true),
         });
         let directory = ChallengeDirectory::open(dir.path()).unwrap();

@@ -6,6 +6,7 @@ use cs_names::{Address, SiteNames};
 use cs_store::Site;
 use serde_json::{Value, json};
 
+use crate::world::no_call;
 use crate::{
     signed::with,
     world::{APP, APP_OBJECT, ARM, LOGIN, NOW, SECRET, T1, T2, VAULT, World, claims_of, rsa},
@@ -172,7 +173,7 @@ async fn tokens_of_every_name_the_site_was_served_under_stay_good() {
     let world = World::new().await;
     let issue = async |suffix: &str| {
         let address = Address::new(SiteNames::under(suffix).unwrap(), 8443);
-        world.authority.token_for(T1, APP, VAULT, &address).await.unwrap().access_token
+        world.authority.token_for((T1, APP), (VAULT, &address, no_call())).await.unwrap().access_token
     };
     // At once, so that new names meet while the list is written.
     let tokens = tokio::join!(issue("a.example"), issue("b.example"), issue("c.example"));
@@ -188,7 +189,8 @@ async fn no_caller_fills_the_list_of_issuers_with_ports() {
     let world = World::new().await;
     for port in 1000..1100 {
         let address = world.address_at(port);
-        let token = world.authority.token_for(T1, APP, VAULT, &address).await.unwrap().access_token;
+        let token =
+            world.authority.token_for((T1, APP), (VAULT, &address, no_call())).await.unwrap().access_token;
         let issuer = format!("https://login.countersign.localhost:{port}/{T1}/");
         assert_eq!(check(&world, &token).unwrap().issuer, issuer);
     }
@@ -228,8 +230,27 @@ async fn a_list_of_names_another_replica_lost_is_written_again() {
 #[tokio::test]
 async fn a_token_this_process_vouches_for_is_on_record_too() {
     let world = World::new().await;
-    let issued = world.authority.token_for(T1, APP, VAULT, &world.address()).await.unwrap();
+    let issued = world.authority.token_for((T1, APP), (VAULT, &world.address(), no_call())).await.unwrap();
     let uti = claims_of(&issued.access_token)["uti"].as_str().unwrap().to_owned();
     let records = world.sign_ins.0.lock().unwrap();
     assert_eq!(records.last().unwrap().because, format!("token {uti} for {VAULT}"));
+}
+
+#[tokio::test]
+async fn a_trace_goes_before_the_clients_own_id_of_a_request() {
+    let world = World::new().await;
+    let send = async |headers: &[(&str, &str)]| {
+        let scope = format!("{VAULT}/.default");
+        let fields = crate::world::encoded(&crate::world::secret_form(SECRET, &scope));
+        let mut request = crate::world::form(&crate::world::token_path(T1), &fields);
+        for (name, value) in headers {
+            request.headers_mut().insert(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        assert_eq!(world.send(request).await.status, 200);
+        world.sign_ins.0.lock().unwrap().last().unwrap().correlation.to_string()
+    };
+    let own = ("client-request-id", "11111111-2222-3333-4444-555555555555");
+    let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    assert_eq!(send(&[own]).await, own.1);
+    assert_eq!(send(&[own, trace]).await, "0af76519-16cd-43dd-8448-eb211c80319c");
 }

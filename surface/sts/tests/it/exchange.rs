@@ -5,13 +5,15 @@ use cs_authority::{AuthorityError, KnownResource, TokenCheck, TokenRefusal};
 use cs_names::Address;
 use serde_json::json;
 
+use crate::world::no_call;
 use crate::{
     federated::{AUDIENCE, ask, trust},
     world::{APP, MACHINE_CLIENT, MACHINE_OBJECT, T1, World, claims_of},
 };
 
 async fn machines_token(world: &World, audience: &str) -> Result<String, AuthorityError> {
-    let issued = world.authority.token_for(T1, MACHINE_CLIENT, audience, &world.address()).await;
+    let issued =
+        world.authority.token_for((T1, MACHINE_CLIENT), (audience, &world.address(), no_call())).await;
     issued.map(|token| token.access_token)
 }
 
@@ -74,7 +76,8 @@ async fn b33_an_emergency_rotation_ends_its_assertions_too() {
 async fn under_the_public_clouds_names_the_issuer_is_its_login_host() {
     let world = World::new().await;
     let address = Address::new(cs_names::SiteNames::azure(), 443);
-    let token = world.authority.token_for(T1, MACHINE_CLIENT, AUDIENCE, &address).await.unwrap();
+    let token =
+        world.authority.token_for((T1, MACHINE_CLIENT), (AUDIENCE, &address, no_call())).await.unwrap();
     let issuer = format!("https://login.microsoftonline.com/{T1}/v2.0");
     assert_eq!(claims_of(&token.access_token)["iss"], json!(issuer));
     trust(&world, APP, &issuer, &MACHINE_OBJECT.to_string()).await;

@@ -3,12 +3,12 @@
 use cs_authority::{KnownResource, TokenCheck, TokenRefusal};
 use cs_jose::Jws;
 
-use crate::world::{APP, T1, VAULT, World};
+use crate::world::{APP, T1, VAULT, World, no_call};
 
 const DAY: i64 = 86_400;
 
 async fn token(world: &World) -> String {
-    world.authority.token_for(T1, APP, VAULT, &world.address()).await.unwrap().access_token
+    world.authority.token_for((T1, APP), (VAULT, &world.address(), no_call())).await.unwrap().access_token
 }
 
 fn kid(token: &str) -> String {

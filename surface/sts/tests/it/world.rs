@@ -241,7 +241,11 @@ impl World {
 
     /// A token of the machine, for a resource.
     pub async fn machine_token(&self) -> String {
-        self.authority.token_for(T1, MACHINE_CLIENT, VAULT, &self.address()).await.unwrap().access_token
+        self.authority
+            .token_for((T1, MACHINE_CLIENT), (VAULT, &self.address(), no_call()))
+            .await
+            .unwrap()
+            .access_token
     }
 
     pub fn clock_now(&self) -> cs_time::Timestamp {
@@ -283,4 +287,9 @@ pub fn encoded(fields: &[(&str, &str)]) -> String {
         text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
     };
     fields.iter().map(|(n, v)| format!("{}={}", code(n), code(v))).collect::<Vec<_>>().join("&")
+}
+
+/// The correlation id of a token that no request asked for.
+pub fn no_call() -> cs_ids::CorrelationId {
+    Uuid::nil().into()
 }

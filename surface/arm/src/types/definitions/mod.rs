@@ -86,9 +86,7 @@ async fn put_role(call: &Call) -> Answer {
     // Also where it could be assigned until now: a role is not taken away from under others.
     scopes.extend(known.iter().filter(|k| k.made.is_some()).flat_map(|k| k.definition.assignable.clone()));
     for scope in &scopes {
-        if call.may(WRITE, scope)?.is_none() {
-            return Err(Failure::denied(&call.op.caller, WRITE, scope));
-        }
+        call.demand(WRITE, scope).await?;
     }
     let new = RoleInput {
         name: p.role_name,
@@ -107,9 +105,7 @@ async fn delete_role(call: &Call) -> Answer {
         return Ok(bare(StatusCode::NO_CONTENT));
     };
     for scope in known.definition.assignable.iter().filter(|_| known.made.is_some()) {
-        if call.may(DELETE, scope)?.is_none() {
-            return Err(Failure::denied(&call.op.caller, DELETE, scope));
-        }
+        call.demand(DELETE, scope).await?;
     }
     call.manager().delete_role(&call.op, call.allowed()?, &id).await?;
     call.refresh().await?;

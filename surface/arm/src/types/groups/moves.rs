@@ -36,9 +36,7 @@ async fn moved(call: &Call, really: bool) -> Answer {
     };
     let target = read(&body.target_resource_group)?;
     let resources: Vec<ResourceId> = body.resources.iter().map(read).collect::<Result<_, _>>()?;
-    if call.may(WRITE, target.scope())?.is_none() {
-        return Err(Failure::denied(&call.op.caller, WRITE, target.scope()));
-    }
+    call.demand(WRITE, target.scope()).await?;
     let moves = call.manager().plan_move(&call.op, &call.id()?, &resources, &target).await?;
     if really {
         call.manager().move_resources(&call.op, call.allowed()?, moves).await?;

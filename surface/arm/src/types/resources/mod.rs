@@ -1,5 +1,7 @@
 //! Lists of resources of all types (arm.md 4.4), and the listing that every type shares.
 
+use cs_access::Refusal;
+use cs_audit::AuditRecord;
 use cs_ids::ResourceId;
 use cs_resources::{Resource, ResourceFilter};
 use cs_serve::json;
@@ -48,10 +50,16 @@ pub(crate) struct Which<'w> {
 /// A page of what lies at the call's scope. Who may read all sees all; who may read some sees those; who holds no
 /// role there is refused (D10).
 pub(crate) async fn answer_list(call: &Call, which: Which<'_>) -> Answer {
-    let reads_all = call.may(which.read, &call.scope)?.is_some();
-    if !reads_all && !call.is_visible(&call.scope)? {
-        return Err(Failure::denied(&call.op.caller, which.read, &call.scope));
-    }
+    let reads_all = match call.parts.access.require_action(&call.op, which.read, &call.scope) {
+        Ok(allowed) => {
+            let record = AuditRecord::done(&call.op, &allowed);
+            call.parts.audit.soon(record).map_err(|_| Failure::busy())?;
+            true
+        }
+        Err(Refusal::Unconfirmed) => return Err(Failure::busy()),
+        Err(Refusal::Denied(_)) if call.is_visible(&call.scope)? => false,
+        Err(Refusal::Denied(denied)) => return Err(call.refuse(&denied, which.read, &call.scope).await?),
+    };
     let id = call.id()?;
     if id.group().is_some() {
         let group = id.group().unwrap_or_default();

@@ -11,7 +11,6 @@ use http::StatusCode;
 use crate::{
     call::{Answer, Call},
     doors::{Body, Type, door, open_door},
-    failure::Failure,
 };
 
 const READ: &str = "Microsoft.Resources/subscriptions/read";
@@ -51,7 +50,7 @@ async fn list(call: &Call) -> Answer {
 
 async fn show(call: &Call) -> Answer {
     if !call.is_visible(&call.scope)? {
-        return Err(Failure::denied(&call.op.caller, READ, &call.scope));
+        call.demand(READ, &call.scope).await?;
     }
     let subscription = call.manager().subscription(&call.op, call.subscription()?).await?;
     Ok(json(StatusCode::OK, &reply(&subscription)))
