@@ -13,6 +13,7 @@ trap 'rm -rf "$work"' EXIT
 # A home of its own: az must find neither the person's settings nor what an earlier run cached.
 export AZURE_CONFIG_DIR="$work/config" AZURE_CORE_COLLECT_TELEMETRY=0 AZURE_CORE_NO_COLOR=1
 export AZURE_CORE_INSTANCE_DISCOVERY=false
+export CONFORMANCE_RECORD="$work/answers" PYTHONPATH="$here/../fields/observe"
 METADATA_URL=${ARM_CLOUD_METADATA_URL-}
 unset ARM_CLOUD_METADATA_URL
 
@@ -120,4 +121,6 @@ if [ "$PUBLIC" != true ] && [ -n "$METADATA_URL" ]; then
     expect "secret" "$(az keyvault secret show --vault-name $KV -n scenario --query value -o tsv)" \
         "the cake is in the kitchen"
 fi
+say "fields of every answer"
+python3 "$here/../fields/check.py" "$CONFORMANCE_RECORD" 50
 printf '\naz: every step as in the lab\n'

@@ -9,6 +9,8 @@ from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.resource.locks import ManagementLockClient
 from azure.mgmt.resource.resources import ResourceManagementClient
+from azure.mgmt.resource.subscriptions import SubscriptionClient
+from azure.mgmt.resourcegraph import ResourceGraphClient
 from azure.mgmt.storage import StorageManagementClient
 from harness import SITE, case, main, refused
 
@@ -19,19 +21,30 @@ OPERATOR = ClientSecretCredential(SITE["tenant_id"], SITE["operator_client_id"],
                                   authority=SITE["authority"], disable_instance_discovery=True)
 
 
-def client(kind):
+def client(kind, *about):
     # The public cloud's audience, as by default; only the address is ours.
-    return kind(OPERATOR, SUB, base_url=SITE["resource_manager"], polling_interval=0)
+    return kind(OPERATOR, *about, base_url=SITE["resource_manager"], polling_interval=0)
 
 
-RESOURCES, ROLES = client(ResourceManagementClient), client(AuthorizationManagementClient)
-IDENTITIES, MACHINES = client(ManagedServiceIdentityClient), client(HybridComputeManagementClient)
-VAULTS, ACCOUNTS, LOCKS = client(KeyVaultManagementClient), client(StorageManagementClient), client(ManagementLockClient)
+RESOURCES, ROLES = client(ResourceManagementClient, SUB), client(AuthorizationManagementClient, SUB)
+IDENTITIES, MACHINES = client(ManagedServiceIdentityClient, SUB), client(HybridComputeManagementClient, SUB)
+VAULTS, ACCOUNTS = client(KeyVaultManagementClient, SUB), client(StorageManagementClient, SUB)
+LOCKS, SUBSCRIPTIONS = client(ManagementLockClient, SUB), client(SubscriptionClient)
 RESOURCES.resource_groups.create_or_update(GROUP, {"location": PLACE, "tags": {"made": "by python"}})
 
 
 def names(pages):
     return sorted(one.name for one in pages)
+
+
+@case
+def subscriptions():
+    of = SUBSCRIPTIONS.subscriptions
+    assert [s.subscription_id for s in of.list()] == [SUB] and of.get(SUB).state == "Enabled"
+    assert PLACE in names(of.list_locations(SUB))
+    assert [t.tenant_id for t in SUBSCRIPTIONS.tenants.list()] == [SITE["tenant_id"]]
+    rows = client(ResourceGraphClient).resources({"subscriptions": [SUB], "query": "Resources | where type =~ 'microsoft.hybridcompute/machines'"})
+    assert SITE["machine_name"] in [row["name"] for row in rows.data] and rows.result_truncated == "false"
 
 
 @case
@@ -90,6 +103,8 @@ def machines():
     one = extensions.get(GROUP, "pymachine", "script")
     assert one.properties.settings == {"commandToExecute": "true"} and not one.properties.protected_settings
     assert names(extensions.list(GROUP, "pymachine")) == ["script"]
+    extensions.begin_update(GROUP, "pymachine", "script", {"properties": {"settings": {"commandToExecute": "id"}}}).result()
+    assert extensions.get(GROUP, "pymachine", "script").properties.settings == {"commandToExecute": "id"}
     extensions.begin_delete(GROUP, "pymachine", "script").result()
     of.begin_delete(GROUP, "pymachine").result()
     refused(ResourceNotFoundError, 404, lambda: of.get(GROUP, "pymachine"))
@@ -141,7 +156,10 @@ def accounts():
     assert names(boxes.list(GROUP, "pymadesa")) == ["box"]
     boxes.delete(GROUP, "pymadesa", "box")
     refused(ResourceNotFoundError, 404, lambda: boxes.get(GROUP, "pymadesa", "box"))
-    assert ACCOUNTS.blob_services.get_service_properties(GROUP, "pymadesa").name == "default"
+    services = ACCOUNTS.blob_services
+    assert services.get_service_properties(GROUP, "pymadesa").name == "default"
+    services.set_service_properties(GROUP, "pymadesa", {"properties": {"isVersioningEnabled": False}})
+    assert names(services.list(GROUP, "pymadesa")) == ["default"]
     of.delete(GROUP, "pymadesa")
     refused(ResourceNotFoundError, 404, lambda: of.get_properties(GROUP, "pymadesa"))
 
@@ -174,7 +192,9 @@ def roles():
     assert ROLES.role_assignments.delete(GROUP_ID, name).name == name
     assert ROLES.role_assignments.delete(GROUP_ID, name) is None, "it is gone already"
     ROLES.role_definitions.delete(SCOPE, custom)
-    assert list(ROLES.deny_assignments.list_for_scope(GROUP_ID)) == []
+    of_machine = (SITE["machine_resource_id"].split("/")[4], "Microsoft.HybridCompute", "machines", SITE["machine_name"])
+    assert len(list(ROLES.role_assignments.list_for_resource(*of_machine))) > 0, "what applies to the machine"
+    assert list(ROLES.deny_assignments.list_for_scope(GROUP_ID)) == [] and list(ROLES.deny_assignments.list()) == []
     assert "*" in next(iter(ROLES.permissions.list_for_resource_group(GROUP))).actions
 
 
@@ -192,6 +212,9 @@ def locks():
     assert names(of.list_at_resource_level(*machine, filter="atScope()")) == ["kept"]
     of.delete_at_resource_level(*machine, "kept")
     of.delete_at_resource_group_level(GROUP, "keep")
+    of.create_or_update_at_subscription_level("all", {"properties": {"level": "CanNotDelete"}})
+    assert of.get_at_subscription_level("all").level == "CanNotDelete"
+    of.delete_at_subscription_level("all")
 
 
 @case
@@ -201,6 +224,11 @@ def tags_providers_and_moves():
     RESOURCES.tags.begin_update_at_scope(at, {"operation": "Merge", "properties": {"tags": {"python": "1"}}}).result()
     assert RESOURCES.tags.get_at_scope(at).properties.tags == {**before, "python": "1"}
     RESOURCES.tags.begin_update_at_scope(at, {"operation": "Delete", "properties": {"tags": {"python": "1"}}}).result()
+    whole = RESOURCES.resource_groups.get(GROUP).id.lstrip("/")
+    RESOURCES.tags.begin_create_or_update_at_scope(whole, {"properties": {"tags": {"only": "this"}}}).result()
+    assert RESOURCES.resource_groups.get(GROUP).tags == {"only": "this"}
+    RESOURCES.tags.begin_delete_at_scope(whole).result()
+    assert not RESOURCES.resource_groups.get(GROUP).tags
     RESOURCES.tags.create_or_update("pytag")
     RESOURCES.tags.create_or_update_value("pytag", "value")
     assert [t.values_property[0].tag_value for t in RESOURCES.tags.list() if t.tag_name == "pytag"] == ["value"]
@@ -209,6 +237,9 @@ def tags_providers_and_moves():
     provider = RESOURCES.providers.get("Microsoft.HybridCompute")
     assert provider.registration_state == "Registered" and "machines" in [t.resource_type for t in provider.resource_types]
     assert RESOURCES.providers.register("Microsoft.KeyVault").registration_state == "Registered"
+    assert RESOURCES.providers.unregister("Microsoft.KeyVault").namespace == "Microsoft.KeyVault"
+    assert "Microsoft.KeyVault" in [p.namespace for p in RESOURCES.providers.list_at_tenant_scope()]
+    assert RESOURCES.providers.get_at_tenant_scope("Microsoft.KeyVault").namespace == "Microsoft.KeyVault"
     assert {"Microsoft.KeyVault", "Microsoft.Storage"} <= {p.namespace for p in RESOURCES.providers.list()}
     IDENTITIES.user_assigned_identities.create_or_update(GROUP, "mover", {"location": PLACE})
     machine = RESOURCES.resources.begin_create_or_update(
@@ -216,12 +247,19 @@ def tags_providers_and_moves():
         api_version="2024-07-10").result()
     RESOURCES.resource_groups.create_or_update("second-by-python", {"location": PLACE})
     target = f"{SCOPE}/resourceGroups/second-by-python"
+    RESOURCES.resources.begin_validate_move_resources(GROUP, {"resources": [machine.id], "targetResourceGroup": target}).result()
     RESOURCES.resources.begin_move_resources(GROUP, {"resources": [machine.id], "targetResourceGroup": target}).result()
     assert names(RESOURCES.resources.list_by_resource_group("second-by-python")) == ["mover"]
     by_type = RESOURCES.resources.list(filter="resourceType eq 'Microsoft.HybridCompute/machines' and name eq 'mover'")
     moved = [r.id for r in by_type]
     assert len(moved) == 1 and "second-by-python" in moved[0]
-    assert RESOURCES.resources.check_existence_by_id(moved[0].lstrip("/"), api_version="2024-07-10")
+    by_id = {"resource_id": moved[0].lstrip("/"), "api_version": "2024-07-10"}
+    of = RESOURCES.resources
+    assert of.check_existence_by_id(**by_id) and of.get_by_id(**by_id).name == "mover"
+    assert of.begin_update_by_id(parameters={"tags": {"a": "b"}}, **by_id).result().tags == {"a": "b"}
+    assert of.begin_create_or_update_by_id(parameters={"location": PLACE, "properties": {}}, **by_id).result().name == "mover"
+    of.begin_delete_by_id(**by_id).result()
+    refused(ResourceNotFoundError, 404, lambda: of.get_by_id(**by_id))
     RESOURCES.resource_groups.begin_delete("second-by-python").result()
     RESOURCES.resource_groups.begin_delete(GROUP).result()
     refused(ResourceNotFoundError, 404, lambda: RESOURCES.resource_groups.get(GROUP))
