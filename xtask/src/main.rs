@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test                  every test there is, real clients included
 //! cargo xtask test --only python    one step of it
+//! cargo xtask package               the agent as .deb and .rpm
 //! cargo xtask arrows                does the architecture still hold?
 //! cargo xtask bench token blob      our figures beside their floors
 //! ```
@@ -13,6 +14,7 @@ mod compiled;
 mod database;
 mod exec;
 mod ground;
+mod packages;
 mod postgres;
 mod s3;
 mod service;
@@ -45,6 +47,8 @@ enum Verb {
         #[arg(long)]
         list: bool,
     },
+    /// Write the agent's packages, .deb and .rpm, to target/packages.
+    Package,
     /// Check that dependencies between crates follow the table of rooms.
     Arrows,
     /// Measure: `name | ours | floor | ratio | aim`.
@@ -74,6 +78,7 @@ fn run(verb: Verb) -> Result<bool> {
             Ok(true)
         }
         Verb::Test { only, .. } => steps::run(&ground, &only),
+        Verb::Package => packages::verb(&ground),
         Verb::Arrows => arrows_verb(&ground),
         Verb::Bench { lines } => bench(&ground, &lines),
     }

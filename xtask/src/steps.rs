@@ -9,6 +9,7 @@ use crate::arrows;
 use crate::database;
 use crate::exec::{Log, tail};
 use crate::ground::Ground;
+use crate::packages;
 use crate::postgres::Postgres;
 use crate::s3::S3;
 use crate::suites::{self, Suite};
@@ -45,6 +46,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
     Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
     Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&SOURCES, g, l) },
+    Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
@@ -267,6 +269,10 @@ fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
 fn tools_step(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     tools::debian(&[("rclone", "rclone")], log)?;
     suite(&TOOLS, ground, log)
+}
+
+fn packages(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    Ok(packages::try_out(ground, log)?.map_or(Outcome::Passed, Outcome::Skipped))
 }
 
 fn development(ground: &Ground, log: &mut Log) -> Result<Outcome> {

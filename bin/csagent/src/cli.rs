@@ -188,6 +188,9 @@ pub struct RunArgs {
     /// Sources for containers, namespaces and jobs [default: sources.json in the data directory, where there is one]
     #[arg(long, value_name = "FILE")]
     pub sources: Option<PathBuf>,
+    /// Serve before there is a connection too: programs are told that there is none
+    #[arg(long)]
+    pub unconnected: bool,
     /// As root: be this user once everything is bound
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

@@ -60,10 +60,11 @@ struct Connection {
 
 impl Live {
     /// # Errors
-    /// A [`Failure`] when the machine is not connected or its registration cannot be used.
-    pub fn new(place: Place) -> Result<Self, Failure> {
+    /// A [`Failure`] when the registration cannot be used, and, where one is needed at once, when there is none.
+    pub fn new(place: Place, needs_one: bool) -> Result<Self, Failure> {
         let stamp = place.stamp();
-        let connection = Some(Arc::new(Connection::open(&place, place.connected()?)?));
+        let state = if needs_one { Some(place.connected()?) } else { place.load()? };
+        let connection = state.map(|state| Connection::open(&place, state).map(Arc::new)).transpose()?;
         Ok(Self { place, known: RwLock::new(Known { stamp, connection }), next: tokio::sync::Mutex::new(0) })
     }
 

@@ -72,7 +72,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         user.owns(Path::new(CHALLENGES))?;
         user.become_it()?;
     }
-    let live = Arc::new(Live::new(place.clone())?);
+    let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
     let parts = parts(&live, &challenges)?;
     let shutdown = Shutdown::new();
