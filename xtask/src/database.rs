@@ -40,6 +40,11 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
     let certificates = tempfile::Builder::new().prefix("countersign-certificates-").tempdir()?;
     run.env("CSAGENT", program.with_file_name("csagent")).env("PG_CERTIFICATES", certificates.path());
     log.run(&mut run)?;
+    let mut own = Command::new("sh");
+    own.arg(ground.root.join("conformance/database/gateway.sh")).arg(&program).arg(&site);
+    own.arg(ground.clients("pgpython").join("bin/python"));
+    own.env("PG_FOLDER", server.folder()).env("PG_PORT", server.port().to_string());
+    log.run(own.env("COUNTERSIGN_READY_FILE", data.join("ready.json")))?;
     // With the site gone: PostgreSQL decides by the certificate alone.
     drop(running);
     let mut direct = Command::new("sh");

@@ -41,6 +41,11 @@ pub enum Verb {
         before_help = "Example:\n  countersign audit --correlation-id 0af76519-16cd-43dd-8448-eb211c80319c"
     )]
     Audit(AuditArgs),
+    /// Serve one database server's gateway in a process of its own, next to the database
+    #[command(
+        before_help = "Example:\n  countersign gateway --site https://management.example.com --server /subscriptions/…/flexibleServers/lab --tenant-id TENANT --client-id APP --client-secret-file secret --postgres-socket /run/postgresql"
+    )]
+    Gateway(crate::verbs::gateway::GatewayArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),

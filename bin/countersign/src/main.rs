@@ -4,6 +4,7 @@
 
 mod cli;
 mod failure;
+mod gateway;
 mod site;
 mod verbs;
 

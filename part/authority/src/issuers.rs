@@ -90,9 +90,19 @@ impl Issuers {
 
     /// Whether `iss` is one of ours for this tenant, v1 or v2.
     pub(crate) fn accept(&self, iss: &str, tenant: TenantId) -> bool {
-        let of_tenant = |suffix: &str| iss.strip_suffix(suffix)?.strip_suffix(&format!("/{tenant}"));
-        of_tenant("/v2.0").or_else(|| of_tenant("/")).is_some_and(|base| self.knows(portless(base)))
+        accepts(iss, tenant, &self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether `iss` is a tenant's at one of these names.
+pub(crate) fn accepts(iss: &str, tenant: TenantId, names: &[String]) -> bool {
+    let of_tenant = |suffix: &str| iss.strip_suffix(suffix)?.strip_suffix(&format!("/{tenant}"));
+    let base = of_tenant("/v2.0").or_else(|| of_tenant("/"));
+    base.is_some_and(|base| names.iter().any(|name| name == portless(base)))
 }
 
 /// `https://login.S` of `https://login.S:8443`.

@@ -14,6 +14,7 @@ mod federated;
 mod foreign;
 mod issuers;
 mod keyring;
+mod published;
 mod request;
 mod resource;
 mod verifier;
@@ -29,6 +30,7 @@ pub use check::{Audiences, TokenCheck, TokenRefusal};
 pub use error::AuthorityError;
 pub use foreign::Documents;
 pub use keyring::PublishedKey;
+pub use published::{Published, PublishedSite};
 pub use request::{IssuedToken, Proof, TenantName, TokenRequest};
 pub use resource::KnownResource;
 
@@ -131,6 +133,11 @@ impl Authority {
     /// What v1 tokens issued at this address name as issuer, before the tenant: the v1 discovery document says the same.
     pub fn issuer_base(&self, address: &cs_names::Address) -> String {
         issuers::base(address)
+    }
+
+    /// Names that tokens have been issued under, without ports; all of them are accepted.
+    pub fn issuer_names(&self) -> Vec<String> {
+        self.issuers.names()
     }
 
     /// The keys verifiers may meet: published ones, and retired ones until their last token ran out.

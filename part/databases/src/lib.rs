@@ -10,7 +10,7 @@ use cs_database::{ADMINISTRATORS, CLIENT_AUTHORITY, RoleName, Rule, RuleKind, SE
 use cs_ids::{ResourceId, TenantId};
 use cs_seal::Key;
 use cs_store::{HostKind, Resource, ResourceFilter, Resources, Site};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use cs_store::StoreError;
 
@@ -30,8 +30,10 @@ pub struct Server {
     pub rules: Vec<Rule>,
     /// The certificate of the authority that signs the gateway's client certificates for this server, PEM.
     pub client_authority: String,
-    /// What that authority's key is derived from.
-    pub key: Key,
+    /// What that authority's key is derived from; `None` in a process that does not have it.
+    pub key: Option<Key>,
+    /// All members of its resource, for whoever passes them on.
+    pub properties: Map<String, Value>,
     /// Raised by every change of the server (not of its rules).
     pub generation: i64,
 }
@@ -87,7 +89,8 @@ impl Databases {
             settings,
             rules,
             client_authority: authority,
-            key,
+            key: Some(key),
+            properties,
             generation: resource.generation,
             id: resource.id,
         }))

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use cs_time::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData,
 };
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
@@ -86,7 +86,17 @@ impl CertificateAuthority {
         key: &KeyPair,
         now: Timestamp,
     ) -> Result<CertificateDer<'static>, PkiError> {
-        self.sign(names, vec![ExtendedKeyUsagePurpose::ServerAuth], key, now)
+        Ok(self.sign(names, vec![ExtendedKeyUsagePurpose::ServerAuth], key, now)?.into())
+    }
+
+    /// The same for somebody else's key, PEM.
+    pub(crate) fn leaf_of(
+        &self,
+        name: &str,
+        key: &impl PublicKeyData,
+        now: Timestamp,
+    ) -> Result<String, PkiError> {
+        Ok(self.sign(vec![name.to_owned()], vec![ExtendedKeyUsagePurpose::ServerAuth], key, now)?.pem())
     }
 
     /// Signs a leaf that signs documents: of no use for a server, its usages name none.
@@ -96,16 +106,16 @@ impl CertificateAuthority {
         key: &KeyPair,
         now: Timestamp,
     ) -> Result<CertificateDer<'static>, PkiError> {
-        self.sign(vec![name], vec![ExtendedKeyUsagePurpose::EmailProtection], key, now)
+        Ok(self.sign(vec![name], vec![ExtendedKeyUsagePurpose::EmailProtection], key, now)?.into())
     }
 
     fn sign(
         &self,
         names: Vec<String>,
         usages: Vec<ExtendedKeyUsagePurpose>,
-        key: &KeyPair,
+        key: &impl PublicKeyData,
         now: Timestamp,
-    ) -> Result<CertificateDer<'static>, PkiError> {
+    ) -> Result<rcgen::Certificate, PkiError> {
         let common = names.first().cloned().unwrap_or_default();
         let mut params = CertificateParams::new(names).map_err(PkiError::Make)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -118,7 +128,7 @@ impl CertificateAuthority {
         params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = validity(now, LEAF_DAYS);
-        Ok(params.signed_by(key, &self.issuer).map_err(PkiError::Make)?.into())
+        params.signed_by(key, &self.issuer).map_err(PkiError::Make)
     }
 }
 

@@ -114,6 +114,28 @@ impl ClientKey {
         Ok(Self { key, signing })
     }
 
+    /// A request for a certificate of this key, PEM.
+    ///
+    /// # Errors
+    /// [`PkiError::Make`].
+    pub fn request(&self, name: &str) -> Result<String, PkiError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, DnValue::Utf8String(name.to_owned()));
+        let request = params.serialize_request(&self.key).map_err(PkiError::Make)?;
+        request.pem().map_err(PkiError::Make)
+    }
+
+    /// This key with certificates that somebody signed for it, PEM, its own first.
+    ///
+    /// # Errors
+    /// [`PkiError::Read`].
+    pub fn with(&self, pem: &str) -> Result<Arc<CertifiedKey>, PkiError> {
+        let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let all = all.map_err(|e| PkiError::Read(rcgen::Error::PemError(e.to_string())))?;
+        Ok(Arc::new(CertifiedKey::new(all, Arc::clone(&self.signing))))
+    }
+
     /// A certificate of this key for a role.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::{CertificateAuthority, PkiError, authority::LEAF_DAYS, signed};
+use crate::{CertificateAuthority, ClientRequest, PkiError, authority::LEAF_DAYS, signed};
 
 /// Leaves kept at once; clients choose the names, so their number is bounded.
 const KEPT: usize = 1024;
@@ -67,6 +67,15 @@ impl Leaves {
         let until = now.plus_seconds(LEAF_DAYS * 86_400 - RENEW_BEFORE_SECONDS);
         *kept = Some((until, leaf.clone()));
         Ok(leaf)
+    }
+
+    /// A leaf for one of the site's names and somebody else's key, PEM, with the CA behind it.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn certify(&self, host: &str, request: &ClientRequest) -> Result<String, PkiError> {
+        let leaf = self.ca.leaf_of(host, request.key(), self.clock.now())?;
+        Ok(format!("{leaf}{}", self.ca.certificate_pem()))
     }
 
     /// The leaf for a host: one of ours by its exact name, anything else (and no name) the loopback leaf.
@@ -122,19 +131,21 @@ pub fn server_config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, PkiError>
 ///
 /// # Errors
 /// [`PkiError::Tls`].
-pub fn database_server_config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, PkiError> {
-    let mut config = bare(leaves)?;
+pub fn database_server_config(
+    certificates: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, PkiError> {
+    let mut config = bare(certificates)?;
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 
-fn bare(leaves: Arc<Leaves>) -> Result<ServerConfig, PkiError> {
+fn bare(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, PkiError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(PkiError::Tls)?
         .with_no_client_auth()
-        .with_cert_resolver(leaves))
+        .with_cert_resolver(certificates))
 }

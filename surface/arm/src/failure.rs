@@ -177,6 +177,11 @@ impl Failure {
         Self::new(StatusCode::CONFLICT, "ClientCertificatesDisabled", message)
     }
 
+    pub fn no_gateway_certificate() -> Self {
+        let message = "The site signs no certificates for gateways: give the gateway one of your own.";
+        Self::new(StatusCode::CONFLICT, "GatewayCertificateUnavailable", message)
+    }
+
     pub fn busy() -> Self {
         let message = "The request could not be decided just now. Please try again.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", message)

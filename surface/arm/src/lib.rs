@@ -23,12 +23,13 @@ use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
 use cs_blob::Blobs;
 use cs_databases::Databases;
-use cs_ids::{CorrelationId, SubscriptionId};
+use cs_ids::{CorrelationId, SubscriptionId, TenantId};
+use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
 use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
 use cs_time::Chance;
-use cs_wire_arm::headers;
+use cs_wire_arm::{GatewayKey, headers};
 use http::{HeaderMap, Method};
 
 pub use doors::{Body, Entry, entries};
@@ -38,6 +39,17 @@ use crate::{call::Call, doors::Way, failure::Failure};
 /// Larger bodies are refused unread; the largest real one, a vault with 1,024 policies, is about 0.5 MiB.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// What the site tells database gateways in processes of their own.
+pub trait Gateways: Send + Sync {
+    /// Names that tokens are issued under.
+    fn issuers(&self) -> Vec<String>;
+
+    fn keys(&self, tenant: TenantId) -> Vec<GatewayKey>;
+
+    /// A TLS certificate for the name of a database server, PEM, the leaf first; `None` where the site has no CA.
+    fn certificate(&self, host: &str, request: &ClientRequest) -> Option<String>;
+}
+
 /// What the surface stands on.
 pub struct Parts {
     pub manager: Arc<Manager>,
@@ -46,6 +58,7 @@ pub struct Parts {
     /// For client certificates of database servers.
     pub databases: Arc<Databases>,
     pub chance: Arc<dyn Chance>,
+    pub gateways: Arc<dyn Gateways>,
     pub access: Arc<Access>,
     pub audit: Arc<Audit>,
     pub tokens: Arc<dyn TokenCheck>,

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     Shared,
-    certificates::Dial,
+    certificates::{CertificateError, Dial},
     login::Behind,
     refusal::Refusal,
     streams::{self, Server},
@@ -44,7 +44,11 @@ pub(crate) struct WayBack {
 }
 
 impl Target {
-    pub fn of(server: &ServerResource, role: &RoleName, shared: &Shared) -> Result<Self, Refusal> {
+    pub async fn of(
+        server: &Arc<ServerResource>,
+        role: &RoleName,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, Refusal> {
         let parts = &shared.parts;
         if let Some(socket) = parts.sockets.get(&server.label) {
             return Ok(Self::Socket(Arc::from(socket.as_path())));
@@ -53,9 +57,11 @@ impl Target {
             let what = format!("'{}' has no backend and no socket is configured for it", server.label);
             return Err(Refusal::Unreachable(what));
         };
-        let (now, chance) = (parts.clock.now(), &*parts.chance);
-        let dial = shared.certificates.for_role(server, backend, role, now, chance);
-        dial.map(Self::Network).map_err(|error| Refusal::Unreachable(chain(&error)))
+        let dial = shared.certificates.for_role(server, backend, role, shared).await;
+        dial.map(Self::Network).map_err(|error| match error {
+            CertificateError::Unknown(unknown) => Refusal::Undecided(unknown.to_string()),
+            other => Refusal::Unreachable(chain(&other)),
+        })
     }
 
     async fn connect(&self) -> Result<(Server, Option<SocketAddr>), Refusal> {

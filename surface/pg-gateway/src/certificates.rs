@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cs_database::{Backend, RoleName};
 use cs_databases::Server;
-use cs_pki::{CLIENT_SECONDS, ClientAuthority, ClientKey, PkiError, serial_number};
-use cs_time::{Chance, Timestamp};
+use cs_pki::{CLIENT_SECONDS, ClientKey, PkiError};
+use cs_time::Timestamp;
 use quick_cache::sync::Cache;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -14,6 +14,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 
+use crate::{Shared, Unknown};
+
 /// Configurations remembered: one a server and role.
 const KEPT: usize = 1024;
 /// A certificate is used in its first half only, so that it is good for as long as a handshake may take, in seconds.
@@ -21,8 +23,8 @@ const USED_SECONDS: i64 = CLIENT_SECONDS / 2;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
-    #[error("making a client certificate")]
-    Make(#[from] PkiError),
+    #[error("no client certificate: {0}")]
+    Unknown(#[from] Unknown),
     #[error("the server's certificate authority cannot be read: {0}")]
     Authority(String),
     #[error("setting up TLS")]
@@ -30,7 +32,7 @@ pub(crate) enum CertificateError {
 }
 
 pub(crate) struct Certificates {
-    key: ClientKey,
+    key: Arc<ClientKey>,
     made: Cache<Name, (Timestamp, Arc<Dial>)>,
 }
 
@@ -54,25 +56,24 @@ struct Name {
 
 impl Certificates {
     pub fn new() -> Result<Self, PkiError> {
-        Ok(Self { key: ClientKey::draw()?, made: Cache::new(KEPT) })
+        Ok(Self { key: Arc::new(ClientKey::draw()?), made: Cache::new(KEPT) })
     }
 
     /// How to speak TLS with this server as this role.
-    pub fn for_role(
+    pub async fn for_role(
         &self,
-        server: &Server,
+        server: &Arc<Server>,
         backend: &Backend,
         role: &RoleName,
-        now: Timestamp,
-        chance: &dyn Chance,
+        shared: &Shared,
     ) -> Result<Arc<Dial>, CertificateError> {
+        let now = shared.parts.clock.now();
         let server_key = format!("{}{}", server.tenant, server.id.key());
         let name = Name { server: server_key, generation: server.generation, role: role.clone() };
         if let Some((_, dial)) = self.made.get(&name).filter(|(until, _)| now < *until) {
             return Ok(dial);
         }
-        let authority = ClientAuthority::open(server.key.expose(), &server.client_authority)?;
-        let certified = self.key.certified(&authority, role.as_str(), &serial_number(chance), now)?;
+        let certified = self.certify(server, role, shared).await?;
         let roots = Arc::new(roots(&backend.certificate_authority)?);
         let dial = Arc::new(Dial {
             host: backend.host.clone(),
@@ -84,6 +85,21 @@ impl Certificates {
         });
         self.made.insert(name, (now.plus_seconds(USED_SECONDS), Arc::clone(&dial)));
         Ok(dial)
+    }
+}
+
+impl Certificates {
+    /// On the site's own threads: it may have to be asked over the network.
+    async fn certify(
+        &self,
+        server: &Arc<Server>,
+        role: &RoleName,
+        shared: &Shared,
+    ) -> Result<Arc<CertifiedKey>, Unknown> {
+        let knowledge = Arc::clone(&shared.parts.knowledge);
+        let (server, role, key) = (Arc::clone(server), role.clone(), Arc::clone(&self.key));
+        let asked = shared.home.spawn(async move { knowledge.certify(&server, &role, &key).await });
+        asked.await.map_err(|stopped| Unknown(stopped.to_string()))?
     }
 }
 

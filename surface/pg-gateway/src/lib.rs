@@ -12,6 +12,7 @@
 mod backend;
 mod certificates;
 mod crowd;
+mod knowledge;
 mod login;
 mod opening;
 mod refusal;
@@ -23,23 +24,21 @@ mod workers;
 
 use std::{collections::HashMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use cs_access::Access;
 use cs_audit::Audit;
 use cs_authority::TokenCheck;
-use cs_databases::Databases;
 use cs_names::SiteNames;
 use cs_pki::PkiError;
 use cs_serve::Shutdown;
 use cs_time::{Chance, Clock};
 use tokio::net::TcpListener;
 
+pub use crate::knowledge::{Knowledge, OwnSite, Unknown};
 use crate::{certificates::Certificates, crowd::Crowd, sessions::Sessions, workers::Workers};
 
 /// What the gateway stands on.
 pub struct GatewayParts {
-    pub databases: Arc<Databases>,
+    pub knowledge: Arc<dyn Knowledge>,
     pub tokens: Arc<dyn TokenCheck>,
-    pub access: Arc<Access>,
     pub audit: Arc<Audit>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,

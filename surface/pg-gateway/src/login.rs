@@ -3,6 +3,7 @@
 use std::{sync::Arc, task::Poll};
 
 use bytes::{Bytes, BytesMut};
+use cs_access::Standing;
 use cs_audit::{AuditOutcome, AuditRecord};
 use cs_authority::{KnownResource, TokenRefusal};
 use cs_database::{RoleName, find_rule};
@@ -33,7 +34,7 @@ const ACTION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/connect/action";
 struct Admitted {
     caller: Caller,
     expires: Timestamp,
-    server: Server,
+    server: Arc<Server>,
     rule: ObjectId,
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn log_in(
     if replication && !admitted.server.settings.replication {
         return Err(Refusal::Replication);
     }
-    let target = Target::of(&admitted.server, &role, &visit.shared)?;
+    let target = Target::of(&admitted.server, &role, &visit.shared).await?;
     let behind = backend::log_in(target, &role, startup).await?;
     nothing_pipelined(client).await?;
 
@@ -68,7 +69,7 @@ pub(crate) async fn log_in(
             tenant: admitted.caller.tenant,
             object: admitted.caller.object,
             rule: admitted.rule,
-            label: admitted.server.label,
+            label: admitted.server.label.clone(),
             role,
             expires: admitted.expires,
             long_key: version >= Version::V3_2,
@@ -145,13 +146,25 @@ async fn admit(
     if server.tenant != caller.tenant {
         return Err(Refusal::OtherTenant { user: user() });
     }
-    let groups = parts
-        .access
-        .groups_of(caller.tenant, caller.object)
-        .map_err(|refusal| Refusal::Undecided(refusal.to_string()))?;
-    match find_rule(&server.rules, caller.object, &groups, role.as_str()) {
+    let groups = meet(&caller, visit).await?;
+    match parts.knowledge.standing(caller.tenant, caller.object) {
+        Standing::Good => {}
+        Standing::Gone => return Err(Refusal::Token { user: user(), why: TokenRefusal::Principal }),
+        Standing::Unconfirmed => return Err(Refusal::Undecided("how the caller stands".to_owned())),
+    }
+    let find = |server: &Server| {
+        find_rule(&server.rules, caller.object, &groups, role.as_str()).map(|rule| rule.object)
+    };
+    let (server, found) = match find(&server) {
+        Ok(rule) => (server, Ok(rule)),
+        Err(_) => {
+            let server = by_now(server, visit).await?;
+            let found = find(&server);
+            (server, found)
+        }
+    };
+    match found {
         Ok(rule) => {
-            let rule = rule.object;
             record(&caller, &server, visit, AuditOutcome::Done, format!("rule {rule}, role {role}"))?;
             Ok(Admitted { caller, expires, rule, server })
         }
@@ -162,6 +175,23 @@ async fn admit(
     }
 }
 
+/// Learns of the caller what is true now; answers the groups it is in.
+async fn meet(caller: &Caller, visit: &Visit) -> Result<Vec<ObjectId>, Refusal> {
+    let (tenant, object) = (caller.tenant, caller.object);
+    let knowledge = Arc::clone(&visit.shared.parts.knowledge);
+    let undecided = |why: String| Refusal::Undecided(why);
+    let met = visit.shared.home.spawn(async move { knowledge.meet(tenant, object).await });
+    met.await.map_err(|e| undecided(e.to_string()))?.map_err(|e| undecided(e.to_string()))?;
+    visit.shared.parts.knowledge.groups_of(tenant, object).map_err(|e| undecided(e.to_string()))
+}
+
+async fn by_now(server: Arc<Server>, visit: &Visit) -> Result<Arc<Server>, Refusal> {
+    let knowledge = Arc::clone(&visit.shared.parts.knowledge);
+    let asked = visit.shared.home.spawn(async move { knowledge.server_by_now(&server).await });
+    let answer = asked.await.map_err(|e| Refusal::Undecided(e.to_string()))?;
+    answer.map_err(|e| Refusal::Undecided(e.to_string()))
+}
+
 /// `exp` of a token that was just verified.
 fn expiry(token: &str) -> Option<Timestamp> {
     let jws = cs_jose::Jws::split(token).ok()?;
@@ -169,7 +199,7 @@ fn expiry(token: &str) -> Option<Timestamp> {
 }
 
 /// The server that the name in the client's hello means, or the only one where it names none of ours.
-async fn find_server(client: &Client, visit: &Visit) -> Result<Option<Server>, Refusal> {
+async fn find_server(client: &Client, visit: &Visit) -> Result<Option<Arc<Server>>, Refusal> {
     let parts = &visit.shared.parts;
     let name = client.get_ref().1.server_name();
     let label = match name.and_then(|n| parts.names.route(n)) {
@@ -177,14 +207,14 @@ async fn find_server(client: &Client, visit: &Visit) -> Result<Option<Server>, R
         Some(_) => return Ok(None),
         None => None,
     };
-    let databases = Arc::clone(&parts.databases);
+    let knowledge = Arc::clone(&parts.knowledge);
     let asked = visit.shared.home.spawn(async move {
         let label = match label {
             Some(label) => Some(label),
-            None => databases.only_label().await?,
+            None => knowledge.only_label().await?,
         };
         match label {
-            Some(label) => databases.server(&label).await,
+            Some(label) => knowledge.server(&label).await,
             None => Ok(None),
         }
     });

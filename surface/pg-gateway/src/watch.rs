@@ -24,8 +24,8 @@ pub(crate) async fn watch(shared: &Shared) {
             by_server.entry(entry.about.label.clone()).or_default().push(entry);
         }
         for (label, sessions) in by_server {
-            match shared.parts.databases.server(&label).await {
-                Ok(server) => sessions.iter().for_each(|entry| look(shared, server.as_ref(), entry)),
+            match shared.parts.knowledge.server(&label).await {
+                Ok(server) => sessions.iter().for_each(|entry| look(shared, server.as_deref(), entry)),
                 // Open sessions outlive a store that is away; new ones are not let in.
                 Err(error) => tracing::warn!(%error, label, "open sessions could not be confirmed"),
             }
@@ -39,12 +39,12 @@ fn look(shared: &Shared, server: Option<&Server>, entry: &Entry) {
         return control.end(Why::Revoked, false);
     };
     let settings = &server.settings;
-    let access = &shared.parts.access;
-    let holds = || match access.groups_of(about.tenant, about.object) {
+    let knowledge = &shared.parts.knowledge;
+    let holds = || match knowledge.groups_of(about.tenant, about.object) {
         Ok(groups) => {
             let rule = find_rule(&server.rules, about.object, &groups, about.role.as_str());
             rule.is_ok_and(|rule| rule.object == about.rule)
-                && access.standing(about.tenant, about.object) != Standing::Gone
+                && knowledge.standing(about.tenant, about.object) != Standing::Gone
         }
         // What cannot be confirmed now ends nothing that is open.
         Err(_) => true,

@@ -28,7 +28,10 @@ pub use inventory::{GraphOptions, GraphQuestion};
 pub use list::{Count, List};
 pub use provider::{Provider, ProviderType};
 pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};
-pub use server::{CertificateBackend, CertificateQuestion, CertificateReply};
+pub use server::{
+    CertificateBackend, CertificateQuestion, CertificateReply, GatewayKey, GatewayPrincipal, GatewayQuestion,
+    GatewayRecord, GatewayRecords, GatewayReply, GatewayRule,
+};
 pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
 pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
 pub use vault::{

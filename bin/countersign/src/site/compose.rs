@@ -28,7 +28,7 @@ use cs_vault_http::VaultHttp;
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use super::{keys, seed};
+use super::{databases::ForGateways, keys, seed};
 use crate::failure::{Attempt, Failure};
 
 /// What a site stands on.
@@ -50,6 +50,7 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
     pub(super) wrapping: Arc<Wrapping>,
+    pub(super) gateways: Arc<ForGateways>,
     audit: Arc<Audit>,
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
@@ -127,8 +128,20 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         federated: Arc::clone(&store) as _,
         chance: Arc::clone(&chance),
     }));
-    let site =
-        Site { store, authority, access, clock, chance, wrapping, audit, vaults, blobs, manager, principals };
+    let site = Site {
+        gateways: Arc::new(ForGateways::new(Arc::clone(&authority))),
+        store,
+        authority,
+        access,
+        clock,
+        chance,
+        wrapping,
+        audit,
+        vaults,
+        blobs,
+        manager,
+        principals,
+    };
     let background = site.background();
     Ok((site, background))
 }
@@ -149,6 +162,7 @@ impl Site {
                 blobs: Arc::clone(&self.blobs),
                 databases: self.databases(),
                 chance: Arc::clone(&self.chance),
+                gateways: Arc::clone(&self.gateways) as _,
                 access: Arc::clone(&self.access),
                 audit: Arc::clone(&self.audit),
                 tokens: tokens(),

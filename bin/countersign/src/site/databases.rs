@@ -1,16 +1,24 @@
 //! The database gateway of a site: its settings, and the gateway put together.
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
+use cs_arm::Gateways;
+use cs_authority::Authority;
 use cs_databases::Databases;
 use cs_ids::{ServerName, TenantId};
 use cs_names::SiteNames;
-use cs_pg_gateway::{GatewayParts, Limits};
-use cs_pki::{ClientAuthority, Leaves};
+use cs_pg_gateway::{GatewayParts, Limits, OwnSite};
+use cs_pki::{ClientAuthority, ClientRequest, Leaves};
 use cs_seal::Key;
 use cs_serve::Shutdown;
 use cs_time::Timestamp;
 use cs_vault::data_key_place;
+use cs_wire_arm::GatewayKey;
 use tokio::net::TcpListener;
 
 use super::compose::{Site, Wrapping};
@@ -43,17 +51,24 @@ fn socket(text: &str) -> Result<(String, PathBuf), Failure> {
     let bad = |why: &str| Failure::new(Kind::Usage, format!("--postgres-socket {text}: {why}"));
     let (name, place) = text.split_once('=').ok_or_else(|| bad("not SERVER=DIRECTORY[:PORT]"))?;
     let name: ServerName = name.parse().map_err(|e: cs_ids::BadName| bad(&e.to_string()))?;
+    Ok((name.key(), path_of(place).map_err(bad)?))
+}
+
+/// `DIRECTORY[:PORT]`.
+pub fn socket_path(text: &str) -> Result<PathBuf, Failure> {
+    path_of(text).map_err(|why| Failure::new(Kind::Usage, format!("--postgres-socket {text}: {why}")))
+}
+
+fn path_of(place: &str) -> Result<PathBuf, &'static str> {
     let (directory, port) = match place.rsplit_once(':') {
-        Some((directory, port)) => {
-            (directory, port.parse::<u16>().map_err(|_| bad("the port is no number"))?)
-        }
+        Some((directory, port)) => (directory, port.parse::<u16>().map_err(|_| "the port is no number")?),
         None => (place, DEFAULT_PORT),
     };
     let directory = PathBuf::from(directory);
     if !directory.is_absolute() {
-        return Err(bad("the directory is not absolute"));
+        return Err("the directory is not absolute");
     }
-    Ok((name.key(), directory.join(format!(".s.PGSQL.{port}"))))
+    Ok(directory.join(format!(".s.PGSQL.{port}")))
 }
 
 /// Serves the bound listeners; without any there is no gateway.
@@ -69,14 +84,18 @@ pub fn serve(
     }
     allow_many_files();
     let parts = GatewayParts {
-        databases: site.databases(),
+        knowledge: Arc::new(OwnSite {
+            databases: site.databases(),
+            access: Arc::clone(&site.access),
+            clock: Arc::clone(&site.clock),
+            chance: Arc::clone(&site.chance),
+        }),
         tokens: Arc::clone(&site.authority) as _,
-        access: Arc::clone(&site.access),
         audit: site.audit(),
         clock: Arc::clone(&site.clock),
         chance: Arc::clone(&site.chance),
         names: names.clone(),
-        tls: cs_pki::database_server_config(Arc::clone(leaves)).attempt("preparing TLS")?,
+        tls: cs_pki::database_server_config(Arc::clone(leaves) as _).attempt("preparing TLS")?,
         sockets,
         limits: Limits::default(),
     };
@@ -91,7 +110,7 @@ impl Site {
 }
 
 /// A session holds two sockets, and a shell's usual limit of 1,024 files would end at 500 of them.
-fn allow_many_files() {
+pub fn allow_many_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
@@ -116,6 +135,42 @@ impl Wrapping {
         let key = self.opened(tenant, wrapped)?;
         ClientAuthority::make(key.expose(), server.as_str(), now)
             .inspect_err(|error| tracing::error!(%error, "a client authority could not be made"))
+            .ok()
+    }
+}
+
+/// What gateways in processes of their own are told, and signed.
+pub struct ForGateways {
+    authority: Arc<Authority>,
+    leaves: OnceLock<Arc<Leaves>>,
+}
+
+impl ForGateways {
+    pub fn new(authority: Arc<Authority>) -> Self {
+        Self { authority, leaves: OnceLock::new() }
+    }
+
+    /// The CA of the site's names, once it is open.
+    pub fn sign_with(&self, leaves: &Arc<Leaves>) {
+        drop(self.leaves.set(Arc::clone(leaves)));
+    }
+}
+
+impl Gateways for ForGateways {
+    fn issuers(&self) -> Vec<String> {
+        self.authority.issuer_names()
+    }
+
+    fn keys(&self, tenant: TenantId) -> Vec<GatewayKey> {
+        let keys = self.authority.published_keys(tenant).into_iter();
+        keys.filter_map(|key| Some(GatewayKey { kid: key.kid, n: key.jwk.n?, e: key.jwk.e? })).collect()
+    }
+
+    fn certificate(&self, host: &str, request: &ClientRequest) -> Option<String> {
+        self.leaves
+            .get()?
+            .certify(host, request)
+            .inspect_err(|error| tracing::error!(%error, "a gateway's certificate could not be signed"))
             .ok()
     }
 }

@@ -147,6 +147,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
 
+    site.gateways.sign_with(&leaves);
     databases::serve(
         &site,
         &options.names,

@@ -35,6 +35,11 @@ enum DatabaseVerb {
         before_help = "Example:\n  countersign database setup --server lab --admin site-operator | psql -h db1.lan -d postgres"
     )]
     Setup(SetupArgs),
+    /// Let an application be the gateway of a server, in a process of its own
+    #[command(
+        before_help = "Example:\n  countersign database allow-gateway --server lab --object-id 6555b188-ea90-4543-92d7-241958332d18"
+    )]
+    AllowGateway(AllowArgs),
     /// Who may log in as which role
     Principal {
         #[command(subcommand)]
@@ -49,6 +54,15 @@ struct SetupArgs {
     /// Also lets the operator in, as this role, to make and drop others
     #[arg(long, value_name = "ROLE")]
     admin: Option<String>,
+}
+
+#[derive(Args)]
+struct AllowArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// The application's object id
+    #[arg(long, value_name = "UUID")]
+    object_id: String,
 }
 
 #[derive(Subcommand)]
@@ -132,6 +146,7 @@ enum PrincipalType {
 pub async fn database(args: DatabaseArgs) -> Result<ExitCode, Failure> {
     match args.verb {
         DatabaseVerb::Setup(args) => setup(args).await,
+        DatabaseVerb::AllowGateway(args) => allow_gateway(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::Create(args) } => create(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::List(args) } => list(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::Sync(args) } => {
@@ -153,6 +168,18 @@ async fn setup(args: SetupArgs) -> Result<ExitCode, Failure> {
         println!("\nUPDATE countersign.site SET tenant = {tenant};");
         println!("SELECT countersign.create_principal({}, true);", literal(role.as_str()));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the verb")]
+async fn allow_gateway(args: AllowArgs) -> Result<ExitCode, Failure> {
+    let object: ObjectId = args
+        .object_id
+        .parse()
+        .map_err(|_| Failure::new(Kind::Usage, "--object-id is not an object id (a UUID)"))?;
+    let operator = operator(&args.site).await?;
+    operator.allow_gateway(&object.to_string()).await?;
+    println!("{object} may be the gateway of {}", operator.server);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 pub mod database;
 mod env;
+pub mod gateway;
 mod lab;
 mod run;
 mod up;
@@ -22,6 +23,7 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Run(args) => run::run(args),
         Verb::Database(args) => runtime()?.block_on(database::database(args)),
         Verb::Audit(args) => runtime()?.block_on(audit::audit(args)),
+        Verb::Gateway(args) => runtime()?.block_on(gateway::gateway(args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

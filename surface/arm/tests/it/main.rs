@@ -10,6 +10,7 @@ mod attacks;
 mod docs;
 mod doors;
 mod extensions;
+mod gateways;
 mod graph;
 mod identities;
 mod lab;

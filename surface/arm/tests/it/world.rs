@@ -124,6 +124,22 @@ impl cs_databases::DataKeys for Keys {
     }
 }
 
+struct ToldToGateways;
+
+impl cs_arm::Gateways for ToldToGateways {
+    fn issuers(&self) -> Vec<String> {
+        vec!["https://login.s.example".to_owned()]
+    }
+
+    fn keys(&self, _: TenantId) -> Vec<cs_wire_arm::GatewayKey> {
+        vec![cs_wire_arm::GatewayKey { kid: "k".into(), n: "AQAB".into(), e: "AQAB".into() }]
+    }
+
+    fn certificate(&self, host: &str, _: &cs_pki::ClientRequest) -> Option<String> {
+        Some(format!("certificate of {host}"))
+    }
+}
+
 /// What client authorities of servers come of.
 const SERVER_SEED: [u8; 32] = [7; 32];
 
@@ -178,6 +194,7 @@ impl World {
                 Arc::new(Keys),
             )),
             chance: Arc::new(SeededChance::new(5)),
+            gateways: Arc::new(ToldToGateways),
             access: Arc::clone(&access),
             audit: Arc::clone(&audit),
             tokens: Arc::new(Tokens),

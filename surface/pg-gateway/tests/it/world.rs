@@ -14,7 +14,7 @@ use cs_authority::{Audiences, TokenCheck, TokenRefusal};
 use cs_databases::Databases;
 use cs_ids::{CorrelationId, ObjectId, ResourceId, TenantId};
 use cs_names::SiteNames;
-use cs_pg_gateway::{GatewayParts, Limits};
+use cs_pg_gateway::{GatewayParts, Limits, OwnSite};
 use cs_pki::{CertificateAuthority, ClientAuthority, Leaves};
 use cs_rbac::Caller;
 use cs_seal::Key;
@@ -113,9 +113,13 @@ impl World {
         let databases = Databases::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::new(Keys(key)));
         let shutdown = Shutdown::new();
         let parts = GatewayParts {
-            databases: Arc::new(databases),
+            knowledge: Arc::new(OwnSite {
+                databases: Arc::new(databases),
+                access: Arc::clone(&access),
+                clock: Arc::clone(&clock) as _,
+                chance: Arc::new(SeededChance::new(6)),
+            }),
             tokens: Arc::new(Tokens { clock: Arc::clone(&clock), access: Arc::clone(&access) }),
-            access: Arc::clone(&access),
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock) as _,
             chance: Arc::new(SeededChance::new(5)),

@@ -14,6 +14,11 @@ use crate::{
 };
 
 const VERSION: &str = "2024-08-01";
+const AUTHORIZATION_VERSION: &str = "2022-04-01";
+/// The name of the role that gateways have.
+const GATEWAY_ROLE: &str = "3f6b0a5e-2d0c-4d3a-9a63-4c6f0c1f8b27";
+/// A data action; no built-in role has it.
+const GATEWAY_ACTION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/gateway/action";
 const MANAGEMENT: &str = "https://management.azure.com/.default";
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub const DATABASES: &str = "https://ossrdbms-aad.database.windows.net/.default";
@@ -24,7 +29,7 @@ pub struct Operator {
     secret: String,
     management_token: String,
     /// The server's resource id.
-    server: String,
+    pub server: String,
     pub label: String,
 }
 
@@ -94,6 +99,32 @@ impl Operator {
         self.arm(Method::PUT, &path, Some(&body)).await.map(drop)
     }
 
+    /// The role that gateways need, made in the subscription where it is missing, for this server.
+    pub async fn allow_gateway(&self, object: &str) -> Result<(), Failure> {
+        let subscription = format!("/subscriptions/{}", self.ready.subscription_id);
+        let role = format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{GATEWAY_ROLE}");
+        let body = json!({"properties": {"roleName": "Database gateway", "type": "CustomRole",
+            "description": "Be the gateway of a database server: log its principals in as their roles.",
+            "permissions": [{"actions": [], "notActions": [], "dataActions": [GATEWAY_ACTION], "notDataActions": []}],
+            "assignableScopes": [subscription]}});
+        self.authorization(Method::PUT, &role, &body).await?;
+        // The same name each time, so that doing it again does no harm.
+        let hash = aws_lc_rs::digest::digest(
+            &aws_lc_rs::digest::SHA256,
+            format!("{}{object}", self.server).as_bytes(),
+        );
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_ref()[..16]);
+        let name = uuid::Uuid::from_bytes(bytes);
+        let assignment = format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", self.server);
+        let body = json!({"properties": {"roleDefinitionId": role, "principalId": object}});
+        self.authorization(Method::PUT, &assignment, &body).await
+    }
+
+    async fn authorization(&self, method: Method, path: &str, body: &Value) -> Result<(), Failure> {
+        self.arm_at(AUTHORIZATION_VERSION, method, path, Some(body)).await.map(drop)
+    }
+
     pub async fn delete_rule(&self, object: &str) -> Result<(), Failure> {
         self.arm(Method::DELETE, &format!("{}/administrators/{object}", self.server), None).await.map(drop)
     }
@@ -120,8 +151,18 @@ impl Operator {
     }
 
     async fn arm(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.arm_at(VERSION, method, path, body).await
+    }
+
+    async fn arm_at(
+        &self,
+        version: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let base = self.ready.resource_manager.trim_end_matches('/');
-        let mut call = Call::new(method.clone(), format!("{base}{path}?api-version={VERSION}"))
+        let mut call = Call::new(method.clone(), format!("{base}{path}?api-version={version}"))
             .bearer(&self.management_token, "$TOKEN");
         if let Some(body) = body {
             call = call.json(body);

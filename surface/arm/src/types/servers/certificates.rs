@@ -1,18 +1,22 @@
 //! Client certificates for PostgreSQL's own `cert` authentication: the way to a database without the gateway.
 //!
-//! Whoever may log in as a role by a rule of the server may have a certificate that says so. No role assignment gives
-//! one, not even Owner of everything: who may write rules gives themselves one and leaves a trace.
+//! Whoever may log in as a role by a rule of the server may have a certificate that says so, and gateways of the server
+//! for any role that a rule names. No built-in role gives one, not even Owner of everything: who may write rules gives
+//! themselves one and leaves a trace.
+
+use std::fmt;
 
 use cs_audit::{AuditOutcome, AuditRecord};
 use cs_database::{NoRule, RoleName, find_rule};
 use cs_databases::Server;
 use cs_ids::ObjectId;
-use cs_pki::{ClientAuthority, ClientRequest, serial_number};
+use cs_pki::{CLIENT_SECONDS, ClientAuthority, ClientRequest, serial_number};
 use cs_resources::ResourceError;
 use cs_serve::json;
 use cs_wire_arm::{CertificateBackend, CertificateQuestion, CertificateReply};
 use http::StatusCode;
 
+use super::gateways::is_gateway;
 use crate::{
     call::{Answer, Call},
     doors::Body,
@@ -39,21 +43,26 @@ pub(super) async fn sign(call: &Call) -> Answer {
         return Err(ResourceError::invalid("lifeSeconds", "must be 60 at least").into());
     }
     let server = find(call).await?;
-    let rule = decide(call, server.as_ref(), &role)?;
-    let (Some(server), Ok(rule)) = (server, rule) else {
-        let why = rule.err().map_or_else(|| "no such server".to_owned(), |no| no.to_string());
-        call.parts
-            .audit
-            .soon(record(call, AuditOutcome::Denied, format!("role {role}: {why}")))
-            .map_err(|_| Failure::busy())?;
-        return Err(Failure::denied(&call.op.caller, ACTION, &call.scope));
+    let by = decide(call, server.as_ref(), &role)?;
+    let (server, by) = match (server, by) {
+        (Some(server), Ok(by)) => (server, by),
+        (_, no) => {
+            let why = no.err().map_or_else(|| "no such server".to_owned(), |no| no.to_string());
+            let denied = record(call, ACTION, AuditOutcome::Denied, format!("role {role}: {why}"));
+            call.parts.audit.soon(denied).map_err(|_| Failure::busy())?;
+            return Err(Failure::denied(&call.op.caller, ACTION, &call.scope));
+        }
     };
-    let allowed = server.settings.certificate_seconds.ok_or_else(Failure::no_certificates)?;
+    let allowed = match by {
+        By::Rule(_) => server.settings.certificate_seconds.ok_or_else(Failure::no_certificates)?,
+        By::Gateway => CLIENT_SECONDS,
+    };
     let life = question.life_seconds.map_or(allowed, |wanted| wanted.min(allowed));
     let certificate = certify(call, &server, &role, &request, life)?;
     // The record first: no certificate leaves that nobody knows of.
-    let because = format!("rule {rule}, role {role}, {life} seconds");
-    call.parts.audit.record(record(call, AuditOutcome::Done, because)).await.map_err(|_| Failure::busy())?;
+    let because = format!("{by}, role {role}, {life} seconds");
+    let done = record(call, ACTION, AuditOutcome::Done, because);
+    call.parts.audit.record(done).await.map_err(|_| Failure::busy())?;
     Ok(json(
         StatusCode::OK,
         &CertificateReply {
@@ -71,8 +80,23 @@ pub(super) async fn sign(call: &Call) -> Answer {
     ))
 }
 
+/// Why a certificate is given.
+enum By {
+    Rule(ObjectId),
+    Gateway,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(object) => write!(f, "rule {object}"),
+            Self::Gateway => f.write_str("as a gateway"),
+        }
+    }
+}
+
 /// The server at the path, if it is there and of the caller's tenant.
-async fn find(call: &Call) -> Result<Option<Server>, Failure> {
+pub(super) async fn find(call: &Call) -> Result<Option<Server>, Failure> {
     let id = call.id()?;
     let found = call.parts.databases.server(&id.name().to_ascii_lowercase()).await;
     let found = found.map_err(|error| {
@@ -82,16 +106,16 @@ async fn find(call: &Call) -> Result<Option<Server>, Failure> {
     Ok(found.filter(|server| server.tenant == call.op.caller.tenant && server.id.key() == id.key()))
 }
 
-/// The rule that gives the caller the role. Whether there is a server is not told to whom none is for.
-fn decide(
-    call: &Call,
-    server: Option<&Server>,
-    role: &RoleName,
-) -> Result<Result<ObjectId, NoRule>, Failure> {
+/// What gives the caller the role. Whether there is a server is not told to whom none is for.
+fn decide(call: &Call, server: Option<&Server>, role: &RoleName) -> Result<Result<By, NoRule>, Failure> {
     let Some(server) = server else { return Ok(Err(NoRule::UnknownRole)) };
     let caller = &call.op.caller;
     let groups = call.parts.access.groups_of(caller.tenant, caller.object).map_err(|_| Failure::busy())?;
-    Ok(find_rule(&server.rules, caller.object, &groups, role.as_str()).map(|rule| rule.object))
+    Ok(match find_rule(&server.rules, caller.object, &groups, role.as_str()) {
+        Ok(rule) => Ok(By::Rule(rule.object)),
+        Err(NoRule::OtherPrincipal) if is_gateway(call)? => Ok(By::Gateway),
+        Err(no) => Err(no),
+    })
 }
 
 fn certify(
@@ -101,10 +125,12 @@ fn certify(
     request: &ClientRequest,
     life: i64,
 ) -> Result<String, Failure> {
+    let told = |error: cs_pki::PkiError| error.to_string();
     let attempt = || {
-        let authority = ClientAuthority::open(server.key.expose(), &server.client_authority)?;
+        let key = server.key.as_ref().ok_or_else(|| "the server's key is not here".to_owned())?;
+        let authority = ClientAuthority::open(key.expose(), &server.client_authority).map_err(told)?;
         let serial = serial_number(&*call.parts.chance);
-        authority.sign(role.as_str(), request.key(), &serial, (call.op.started, life))
+        authority.sign(role.as_str(), request.key(), &serial, (call.op.started, life)).map_err(told)
     };
     attempt().map(|certificate| certificate.pem()).map_err(|error| {
         tracing::error!(%error, server = %server.id, "a client certificate could not be signed");
@@ -112,7 +138,7 @@ fn certify(
     })
 }
 
-fn record(call: &Call, outcome: AuditOutcome, because: String) -> AuditRecord {
+pub(super) fn record(call: &Call, action: &str, outcome: AuditOutcome, because: String) -> AuditRecord {
     let op = &call.op;
     AuditRecord {
         tenant: op.caller.tenant,
@@ -120,7 +146,7 @@ fn record(call: &Call, outcome: AuditOutcome, because: String) -> AuditRecord {
         correlation: op.correlation,
         caller: Some(op.caller.object),
         client: Some(op.caller.client),
-        action: ACTION.to_owned(),
+        action: action.to_owned(),
         scope: call.scope.to_string(),
         outcome,
         because,

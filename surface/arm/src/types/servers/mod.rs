@@ -2,6 +2,7 @@
 
 pub(crate) mod administrators;
 mod certificates;
+mod gateways;
 
 use cs_resources::SERVERS;
 
@@ -33,6 +34,12 @@ pub(crate) static TYPE: Type = Type {
         door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
         open_door("POST", certificates::SIGN, certificates::BODY, certificates::WHY, |c| {
             Box::pin(certificates::sign(c))
+        }),
+        open_door("POST", gateways::STATE, gateways::STATE_BODY, gateways::WHY, |c| {
+            Box::pin(gateways::state(c))
+        }),
+        open_door("POST", gateways::RECORDS, gateways::RECORDS_BODY, gateways::WHY, |c| {
+            Box::pin(gateways::records(c))
         }),
     ],
 };
