@@ -47,6 +47,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
     Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&SOURCES, g, l) },
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
+    Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&ENROL, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
@@ -73,6 +74,7 @@ const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", client
 const AGENT: Suite = Suite { name: "agent", script: "agent/agent.sh", clients: &[], public_names: false };
 const SOURCES: Suite =
     Suite { name: "sources", script: "sources/run.sh", clients: &[Clients::Python], public_names: false };
+const ENROL: Suite = Suite { name: "enrol", script: "agent/enrol.sh", clients: &[], public_names: false };
 const PYTHON: Suite =
     Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
 const NODE: Suite =

@@ -46,6 +46,8 @@ pub enum Verb {
         before_help = "Example:\n  countersign gateway --site https://management.example.com --server /subscriptions/…/flexibleServers/lab --tenant-id TENANT --client-id APP --client-secret-file secret --postgres-socket /run/postgresql"
     )]
     Gateway(crate::verbs::gateway::GatewayArgs),
+    /// Let machines in, and back in
+    Machine(crate::verbs::machine::MachineArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),

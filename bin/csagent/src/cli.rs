@@ -122,8 +122,19 @@ pub struct ConnectArgs {
     /// Id or name [default: the only one the credential sees]
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
-    #[arg(short = 'g', long, value_name = "NAME")]
-    pub resource_group: String,
+    /// The group the machine lies in; a join token knows its own
+    #[arg(short = 'g', long, value_name = "NAME", required_unless_present = "join_token")]
+    pub resource_group: Option<String>,
+    /// A one-time token instead of a credential: itself, a file that holds it, or "-" for standard input
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "CSAGENT_JOIN_TOKEN",
+        hide_env_values = true,
+        conflicts_with_all = ["service_principal_id", "service_principal_secret", "service_principal_secret_file",
+            "service_principal_cert", "access_token"]
+    )]
+    pub join_token: Option<String>,
     #[arg(short = 't', long, value_name = "ID")]
     pub tenant_id: Option<String>,
     #[arg(short = 'l', long, value_name = "PLACE", default_value = "local")]

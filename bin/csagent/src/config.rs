@@ -20,6 +20,8 @@ enum Holds {
     List,
     OneOf(&'static [&'static str]),
     Percent,
+    /// `90d`, `12h`, `30m`, `60s`, or `off`.
+    Period,
 }
 
 struct Known {
@@ -60,6 +62,7 @@ const KNOWN: &[Known] = &[
     },
     known("proxy.url", Holds::Text, "", "the proxy on the way to the site"),
     known("proxy.bypass", Holds::List, "", "hosts and domains reached without it"),
+    known("key.rotation", Holds::Period, "90d", "how long the machine's key is used; off: for ever"),
     known("extensions.allowlist", Holds::List, "", "kept, not used"),
     known("extensions.blocklist", Holds::List, "", "kept, not used"),
     known("guestconfiguration.enabled", Holds::Switch, "true", "kept, not used"),
@@ -89,6 +92,12 @@ impl Settings {
     /// Whether the environment's proxy is left alone too.
     pub fn is_direct(&self) -> bool {
         self.0.get("connection.type").and_then(Value::as_str) == Some("direct")
+    }
+
+    /// Seconds after which the machine's key is replaced; `None`: never.
+    pub fn key_rotation(&self) -> Option<i64> {
+        let set = self.0.get("key.rotation").and_then(Value::as_str).unwrap_or("90d");
+        period(set).unwrap_or_default()
     }
 
     fn list(&self, name: &str) -> Vec<String> {
@@ -155,6 +164,23 @@ fn keep(place: &Place, settings: &Settings) -> Result<(), Failure> {
     place.write(FILE, &text, 0o600)
 }
 
+/// Seconds; `Some(None)` for `off`.
+fn period(text: &str) -> Option<Option<i64>> {
+    let text = text.to_ascii_lowercase();
+    if text == "off" {
+        return Some(None);
+    }
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: u32 = text[..text.len() - 1].parse().ok()?;
+    (number > 0).then(|| Some(i64::from(number) * unit))
+}
+
 fn find(name: &str) -> Result<&'static Known, Failure> {
     KNOWN.iter().find(|k| k.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
         Failure::new(Kind::Usage, format!("there is no property {name}"))
@@ -192,6 +218,10 @@ fn changed(
         Holds::Percent => match value.parse::<u8>() {
             Ok(number @ 1..=100) => Ok(json!(number.to_string())),
             _ => bad("a number from 1 to 100"),
+        },
+        Holds::Period => match period(value) {
+            Some(_) => Ok(json!(value.to_ascii_lowercase())),
+            None => bad("a time such as 90d, 12h, 30m or 60s, or off"),
         },
         Holds::List => {
             let given = value.trim_matches(['[', ']']).split([',', ' ']).map(str::trim);
@@ -235,6 +265,9 @@ mod tests {
             ("config.mode", "half", false),
             ("extensions.enabled", "maybe", false),
             ("guestconfiguration.agent.cpulimit", "0", false),
+            ("key.rotation", "0d", false),
+            ("key.rotation", "soon", false),
+            ("key.rotation", "é", false),
             ("proxy.url", "::", false),
             ("proxy.url", "http://p:1", true),
         ] {
@@ -246,5 +279,10 @@ mod tests {
         }
         set(&mut settings, "config.mode", "Monitor", false, false).unwrap();
         assert_eq!(settings.shown(find("config.mode").unwrap()), "monitor");
+        assert_eq!(settings.key_rotation(), Some(90 * 86_400));
+        set(&mut settings, "key.rotation", "12H", false, false).unwrap();
+        assert_eq!(settings.key_rotation(), Some(12 * 3600));
+        set(&mut settings, "key.rotation", "off", false, false).unwrap();
+        assert_eq!(settings.key_rotation(), None);
     }
 }

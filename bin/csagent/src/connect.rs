@@ -15,7 +15,7 @@ use crate::{
     config::Settings,
     credential,
     failure::{Attempt, Failure, Kind, program},
-    host,
+    host, join,
     site::{self, API_VERSION, Cloud},
     state::{Place, State},
 };
@@ -39,38 +39,78 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
     }
     let client = site::client(ca.as_deref(), &Settings::load(&place)?)?;
     let cloud = site::discover(&client, &address).await?;
-    let tenant = args.tenant_id.clone().unwrap_or_else(|| "adfs".to_owned());
-    let token = credential::token(&args.credential, &client, &cloud, &tenant).await?;
-    let subscription = subscription(args.subscription_id.as_deref(), &client, &cloud, &token).await?;
-    let id = format!(
-        "/subscriptions/{subscription}/resourceGroups/{}/providers/Microsoft.HybridCompute/machines/{name}",
-        args.resource_group
-    );
+    let admission = admission(&args, &client, &cloud).await?;
     let unfinished = place.unfinished_key();
     let is_new = unfinished.is_none();
     let key = match unfinished {
         Some(key) => key,
         None => {
             let key = MachineKey::generate().attempt("making the machine's key")?;
+            place.forget_heartbeat()?;
             place.save_key(&key)?;
             key
         }
     };
-    let url = format!("{}{id}?api-version={API_VERSION}", cloud.site);
     let body = machine(&args, &key, &tags)?;
-    let made =
-        site::call(&client, "connecting the machine", Method::PUT, &url, Some(&token), Some(&body)).await;
-    let made = made.map_err(|failure| {
+    let made = admission.machine(&args, &client, &cloud, &name, body).await.map_err(|failure| {
         // Refused: the site does not know a key that it hears of for the first time. All else may have been done.
         if is_new && failure.kind != Kind::Unreachable {
             drop(place.forget_key());
         }
         explained(failure)
     })?;
-    let state = registration(&args, cloud, ca, &subscription, &made)?;
+    let state = registration(&args, cloud, ca, &made)?;
     place.save(&state)?;
     tell(&format!("Connected machine {} as {}", state.resource_name, state.resource_id));
     Ok(())
+}
+
+/// Why the site lets this machine in.
+enum Admission {
+    /// Somebody's token for the resource manager, and the group it makes the machine in.
+    Token { token: String, subscription: String, group: String },
+    /// A one-time token, which knows its group.
+    Join(String),
+}
+
+async fn admission(
+    args: &ConnectArgs,
+    client: &reqwest::Client,
+    cloud: &Cloud,
+) -> Result<Admission, Failure> {
+    if let Some(given) = &args.join_token {
+        return join::token(given).map(Admission::Join);
+    }
+    let tenant = args.tenant_id.clone().unwrap_or_else(|| "adfs".to_owned());
+    let token = credential::token(&args.credential, client, cloud, &tenant).await?;
+    let subscription = subscription(args.subscription_id.as_deref(), client, cloud, &token).await?;
+    Ok(Admission::Token { token, subscription, group: args.resource_group.clone().unwrap_or_default() })
+}
+
+impl Admission {
+    async fn machine(
+        &self,
+        args: &ConnectArgs,
+        client: &reqwest::Client,
+        cloud: &Cloud,
+        name: &MachineName,
+        body: Value,
+    ) -> Result<Value, Failure> {
+        match self {
+            Self::Token { token, subscription, group } => {
+                let id = format!(
+                    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.HybridCompute/machines/{name}"
+                );
+                let url = format!("{}{id}?api-version={API_VERSION}", cloud.site);
+                let what = "connecting the machine";
+                site::call(client, what, Method::PUT, &url, Some(token), Some(&body)).await
+            }
+            Self::Join(token) => {
+                let place = (name.as_str(), args.resource_group.as_deref(), args.subscription_id.as_deref());
+                join::join(client, cloud, token, place, body).await
+            }
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "talk goes to standard error")]
@@ -195,13 +235,14 @@ fn registration(
     args: &ConnectArgs,
     cloud: Cloud,
     ca: Option<String>,
-    subscription: &str,
     made: &Value,
 ) -> Result<State, Failure> {
     let text = |pointer: &str| {
         let found = made.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         found.ok_or_else(|| Failure::failed(format!("the site's answer lacks {pointer}")))
     };
+    let resource_id = text("/id")?;
+    let segment = |at: usize| resource_id.split('/').nth(at).unwrap_or_default().to_owned();
     Ok(State {
         version: 1,
         site: cloud.site,
@@ -210,10 +251,10 @@ fn registration(
         audience: cloud.audience,
         cloud: cloud.name,
         tenant_id: text("/identity/tenantId")?,
-        subscription_id: subscription.to_owned(),
-        resource_group: args.resource_group.clone(),
+        subscription_id: segment(2),
+        resource_group: segment(4),
         resource_name: text("/name")?,
-        resource_id: text("/id")?,
+        resource_id,
         location: text("/location")?,
         vm_id: text("/properties/vmId")?,
         principal_id: text("/identity/principalId")?,

@@ -87,7 +87,7 @@ fn secret(args: &CredentialArgs) -> Result<Option<String>, Failure> {
     Ok(Some(text.trim().to_owned()).filter(|t| !t.is_empty()))
 }
 
-fn standard_input(what: &str) -> Result<String, Failure> {
+pub fn standard_input(what: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let input = std::io::stdin().lock().take(SECRET_MAX_BYTES).read_to_string(&mut text);
     input.attempt(format_args!("reading {what} from standard input"))?;

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use cs_broker::{Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer};
 use cs_ids::CorrelationId;
-use cs_time::{Clock, MachineClock};
+use cs_time::{Chance, Clock, MachineChance, MachineClock};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ use crate::{
     failure::{Failure, Kind},
     host,
     issuer::SiteIssuer,
+    rotation::{self, Outcome, Refused},
     site::{self, API_VERSION},
     state::{Place, Stamp, State},
 };
@@ -129,6 +130,39 @@ impl Live {
         outcome.map(drop)
     }
 
+    /// Tells the site that this machine is alive, by a statement of its key, and replaces that when it is time.
+    ///
+    /// # Errors
+    /// [`IssueError::Revoked`] when the site says that nothing may be handed out any more.
+    pub async fn beat(&self) -> Result<(), IssueError> {
+        let Some(connection) = self.now() else { return Ok(()) };
+        let outcome = connection.beat(&self.place).await;
+        let refused = match outcome {
+            Ok(Outcome::Refused(refused)) => refused,
+            Ok(Outcome::Good | Outcome::NewKey | Outcome::Ended) => return Ok(()),
+            Err(failure) => {
+                tracing::error!(cause = failure.message, "the heartbeat could not be kept, so none was sent");
+                return Ok(());
+            }
+        };
+        match refused {
+            Refused::Deaf => Ok(()),
+            Refused::Later(cause) => {
+                tracing::warn!(cause, "the site did not hear this machine");
+                Ok(())
+            }
+            Refused::UnknownKey(said) | Refused::Revoked(said) => {
+                tracing::error!(said, "the site refuses this machine");
+                let mut status = self.place.status();
+                status.error_code = "AZCM0041".to_owned();
+                status.error_details.clone_from(&said);
+                status.error_timestamp = MachineClock.now().rfc3339();
+                self.place.save_status(&status);
+                Err(IssueError::Revoked(said))
+            }
+        }
+    }
+
     /// Facts that people may just have changed, if the site says so soon.
     async fn freshen(&self) {
         let attempt = async {
@@ -162,6 +196,22 @@ impl Connection {
         let facts = RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags))));
         let attached = RwLock::new(Arc::default());
         Ok(Self { state, identity, issuer, facts, attached, token: Mutex::default() })
+    }
+
+    async fn beat(&self, place: &Place) -> Result<Outcome, Failure> {
+        // Not after a `disconnect` that came in between.
+        if place.load()?.is_none_or(|now| now.client_id != self.state.client_id) {
+            return Ok(Outcome::Good);
+        }
+        let when = (&MachineChance as &dyn Chance, MachineClock.now());
+        let every = Settings::load(place)?.key_rotation();
+        let go_on = &mut |_: &'static str| std::ops::ControlFlow::Continue(());
+        let outcome = rotation::beat(place, &self.issuer, when, every, go_on).await?;
+        if outcome == Outcome::NewKey {
+            self.issuer.use_key(place.key()?).await;
+            tracing::info!("the machine has another key");
+        }
+        Ok(outcome)
     }
 
     async fn own_resource(&self) -> Result<Value, Failure> {

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use async_trait::async_trait;
 use cs_broker::{Identity, IssueError, Token};
 use cs_ids::{ClientId, CorrelationId};
 use cs_jose::Signer;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     failure::{Failure, chain},
+    rotation::{Hearer, Refused},
     site,
     state::State,
 };
@@ -31,11 +33,18 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const WRONG_TIME: i64 = 700_024;
 /// "Application was not found in the directory."
 const UNKNOWN: i64 = 700_016;
+/// "Application is disabled": also a machine that is quarantined.
+const DISABLED: i64 = 7_000_112;
+/// "The key was not found or does not verify."
+const UNKNOWN_KEY: i64 = 700_027;
 
 pub struct SiteIssuer {
     client: reqwest::Client,
-    signer: Signer,
+    /// Read while a request is under way: nothing signed with a key arrives after another took its place.
+    signer: tokio::sync::RwLock<Signer>,
     endpoint: String,
+    /// Where what the machine says of itself goes.
+    statements: String,
     client_id: String,
     /// What the site's clock is ahead of ours, in seconds; 0 while they are near.
     ahead: AtomicI64,
@@ -56,11 +65,17 @@ impl SiteIssuer {
     pub fn new(state: &State, key: cs_jose::MachineKey, settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             client: site::client(state.ca.as_deref(), settings)?,
-            signer: Signer::machine(key),
+            signer: tokio::sync::RwLock::new(Signer::machine(key)),
+            statements: format!("{}/{}/machine", state.authority.trim_end_matches('/'), state.tenant_id),
             endpoint: format!("{}/{}/oauth2/token", state.authority.trim_end_matches('/'), state.tenant_id),
             client_id: state.client_id.clone(),
             ahead: AtomicI64::new(0),
         })
+    }
+
+    /// Waits for requests under way and signs with this key from then on.
+    pub async fn use_key(&self, key: cs_jose::MachineKey) {
+        *self.signer.write().await = Signer::machine(key);
     }
 
     pub fn http(&self) -> &reqwest::Client {
@@ -119,7 +134,8 @@ impl SiteIssuer {
         attached: Option<&str>,
         correlation: CorrelationId,
     ) -> Result<(StatusCode, Value), IssueError> {
-        let assertion = self.assertion()?;
+        let signer = self.signer.read().await;
+        let assertion = self.assertion(&signer)?;
         let mut form = vec![
             ("grant_type", "client_credentials"),
             ("client_id", self.client_id.as_str()),
@@ -139,8 +155,8 @@ impl SiteIssuer {
         site::read("asking for a token", response).await.map_err(|f| IssueError::Unreachable(f.message))
     }
 
-    fn assertion(&self) -> Result<String, IssueError> {
-        let now = MachineClock.now().seconds() + self.ahead.load(Ordering::Relaxed);
+    fn assertion(&self, signer: &Signer) -> Result<String, IssueError> {
+        let now = self.site_time();
         let claims = Assertion {
             aud: &self.endpoint,
             iss: &self.client_id,
@@ -150,9 +166,89 @@ impl SiteIssuer {
             nbf: now - 60,
             exp: now + ASSERTION_SECONDS,
         };
-        self.signer
+        signer
             .sign(&claims)
             .map_err(|e| IssueError::Unreachable(format!("signing with the machine's key: {e}")))
+    }
+
+    /// Seconds since 1970, as the site counts.
+    fn site_time(&self) -> i64 {
+        MachineClock.now().seconds() + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Sends a statement, and once more with the site's time where the machine's own is wrong.
+    async fn state(&self, path: &str, key: &cs_jose::MachineKey, more: &Value) -> Result<Value, Refused> {
+        let said = self.state_once(path, key, more).await;
+        match said {
+            Err(Refused::Later(_)) if self.ahead.load(Ordering::Relaxed) != 0 => {
+                self.state_once(path, key, more).await
+            }
+            other => other,
+        }
+    }
+
+    async fn state_once(
+        &self,
+        path: &str,
+        key: &cs_jose::MachineKey,
+        more: &Value,
+    ) -> Result<Value, Refused> {
+        let url = format!("{}/{path}", self.statements);
+        let mut claims = self.claims(&url);
+        if let (Some(all), Some(more)) = (claims.as_object_mut(), more.as_object()) {
+            all.extend(more.clone());
+        }
+        let later = |e: &dyn std::fmt::Display| Refused::Later(e.to_string());
+        let statement = sign(key, &claims).map_err(|e| later(&e))?;
+        let form = [("statement", statement)];
+        let sent = self.client.post(&url).form(&form).send().await;
+        let response = sent.map_err(|e| Refused::Later(chain(&e)))?;
+        if let Some(ahead) = seconds_ahead(response.headers(), MachineClock.now()) {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+        let read = site::read("telling the site of this machine", response).await;
+        let (status, reply) = read.map_err(|f| Refused::Later(f.message))?;
+        if status.is_success() && reply.is_object() { Ok(reply) } else { Err(read_refusal(status, &reply)) }
+    }
+
+    fn claims(&self, audience: &str) -> Value {
+        let now = self.site_time();
+        serde_json::json!({
+            "aud": audience, "iss": self.client_id, "sub": self.client_id,
+            "jti": MachineChance.uuid().simple().to_string(), "iat": now, "nbf": now - 60,
+            "exp": now + ASSERTION_SECONDS
+        })
+    }
+}
+
+fn sign(key: &cs_jose::MachineKey, claims: &Value) -> Result<String, cs_jose::BadKey> {
+    Signer::machine(cs_jose::MachineKey::from_pkcs8(key.pkcs8())?).sign(claims)
+}
+
+#[async_trait]
+impl Hearer for SiteIssuer {
+    async fn beat(&self, key: &cs_jose::MachineKey, counter: i64, nonce: &str) -> Result<i64, Refused> {
+        let more = serde_json::json!({"counter": counter, "nonce": nonce});
+        let reply = self.state("heartbeat", key, &more).await?;
+        let generation = reply.get("generation").and_then(Value::as_i64);
+        generation.ok_or_else(|| Refused::Later("the site's reply cannot be read".to_owned()))
+    }
+
+    async fn offer(&self, key: &cs_jose::MachineKey, next: &cs_jose::MachineKey) -> Result<(), Refused> {
+        let proof = sign(next, &self.claims(&format!("{}/key", self.statements)));
+        let proof = proof.map_err(|e| Refused::Later(e.to_string()))?;
+        let more = serde_json::json!({"key": next.public(), "proof": proof});
+        self.state("key", key, &more).await.map(drop)
+    }
+}
+
+fn read_refusal(status: StatusCode, reply: &Value) -> Refused {
+    let said = reply.get("error_description").and_then(Value::as_str).map(str::to_owned);
+    match (status.as_u16(), error_code(reply), said) {
+        (_, UNKNOWN | DISABLED, Some(said)) => Refused::Revoked(said),
+        (_, UNKNOWN_KEY, Some(said)) => Refused::UnknownKey(said),
+        (404 | 405, ..) => Refused::Deaf,
+        (status, _, said) => Refused::Later(said.unwrap_or_else(|| format!("status {status}"))),
     }
 }
 
@@ -188,7 +284,7 @@ fn read_reply(status: StatusCode, reply: &Value, client: &str, ahead: i64) -> Re
     };
     match (status.as_u16(), error_code(reply)) {
         // The directory does not know this machine any more, or its key: nothing cached may be handed out (C06).
-        (_, UNKNOWN | 7_000_112 | 700_027) => Err(IssueError::Revoked(said)),
+        (_, UNKNOWN | DISABLED | UNKNOWN_KEY) => Err(IssueError::Revoked(said)),
         (429 | 500..=599, _) | (_, WRONG_TIME) => Err(IssueError::Unreachable(said)),
         (_, code) => Err(IssueError::Refused { code: code.to_string(), text: said }),
     }

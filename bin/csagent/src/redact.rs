@@ -152,7 +152,9 @@ fn is_opaque(word: &str) -> bool {
             && piece.bytes().any(|b| b.is_ascii_lowercase())
             && piece.bytes().any(|b| b.is_ascii_digit())
     };
-    (word.starts_with("eyJ") && word.len() > 12) || word.split(['/', '.', '=']).any(mixed)
+    (word.starts_with("eyJ") && word.len() > 12)
+        || word.starts_with("csj1_")
+        || word.split(['/', '.', '=']).any(mixed)
 }
 
 #[cfg(test)]
@@ -177,6 +179,7 @@ mod tests {
             ("-----BEGIN PRIVATE KEY-----\nMIGHcut", "MIGHcut"),
             ("--service-principal-secret=x9", "x9"),
             ("IDENTITY_HEADER=853b9a84", "853b9a84"),
+            ("--join-token csj1_abcdef", "csj1_abcdef"),
         ] {
             let clean = redact(text);
             assert!(!clean.contains(secret) && clean.contains(GONE), "{text} -> {clean}");

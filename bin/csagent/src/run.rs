@@ -36,6 +36,8 @@ use crate::{
 pub const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
 /// The machine's resource is read, and what is due renewed, this often: one wake-up a minute.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
+/// Seconds between two heartbeats: how soon a copy of this machine is found out.
+const BEAT_SECONDS: i64 = 295;
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// HIMDS on two addresses, and IMDS.
 const LISTENERS_MIN: usize = 3;
@@ -72,6 +74,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         user.owns(Path::new(CHALLENGES))?;
         user.become_it()?;
     }
+    let _only = place.lock_for_daemon()?;
     let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
     let parts = parts(&live, &challenges)?;
@@ -165,6 +168,7 @@ fn limits(descriptors: u64, listeners: usize) -> Limits {
 
 async fn refresh(live: Arc<Live>, parts: Arc<Metadata>, mut tokens: Projector, place: Place) {
     let mut whose = live.client();
+    let mut last_beat = 0;
     loop {
         if let Err(failure) = live.refresh().await {
             tracing::warn!(cause = failure.message, "the site did not answer for this machine");
@@ -174,6 +178,14 @@ async fn refresh(live: Arc<Live>, parts: Arc<Metadata>, mut tokens: Projector, p
             // Nobody is given these any more; they need not lie about either.
             parts.broker.forget_all();
             whose = now;
+        }
+        let seconds = MachineClock.now().seconds();
+        if !(last_beat..last_beat + BEAT_SECONDS).contains(&seconds) {
+            last_beat = seconds;
+            if live.beat().await.is_err() {
+                // A cached token is no better than a new one (C06).
+                parts.broker.forget_all();
+            }
         }
         parts.broker.renew_due().await;
         tokens.refresh(&place, &live, &parts).await;

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(300);
 type Row = (&'static str, &'static str, String);
 
 /// In azcmagent's order.
-fn rows(state: Option<&State>, status: &Status, settings: &Settings) -> Vec<Row> {
+fn rows(state: Option<&State>, status: &Status, settings: &Settings, generation: i64) -> Vec<Row> {
+    let generation = if state.is_some() { generation.to_string() } else { String::new() };
     let of = |get: fn(&State) -> &String| state.map(|s| get(s).clone()).unwrap_or_default();
     let namespace = if state.is_some() { "Microsoft.HybridCompute" } else { "" };
     let (vendor, model) = host::hardware();
@@ -39,6 +40,7 @@ fn rows(state: Option<&State>, status: &Status, settings: &Settings) -> Vec<Row>
         ("Location", "location", of(|s| &s.location)),
         ("Cloud", "cloud", of(|s| &s.cloud)),
         ("Identity Key Store", "identityKeyStore", "File".to_owned()),
+        ("Key Generation", "keyGeneration", generation),
         ("Agent Version", "agentVersion", env!("CARGO_PKG_VERSION").to_owned()),
         ("Agent Logfile", "agentLogfile", "journal".to_owned()),
         ("Agent Status", "status", if state.is_some() { "Connected" } else { "Disconnected" }.to_owned()),
@@ -95,7 +97,8 @@ pub fn show(args: &ShowArgs) -> Result<(), Failure> {
     // Settings may hold a proxy's password and are root's to read; the rest is shown to everybody.
     let settings = Settings::load(&place).unwrap_or_default();
     let status = place.status();
-    let rows = if args.os { os_rows() } else { rows(state.as_ref(), &status, &settings) };
+    let generation = place.beats().unwrap_or_default().generation;
+    let rows = if args.os { os_rows() } else { rows(state.as_ref(), &status, &settings, generation) };
     let services = if args.os { Vec::new() } else { services(&status) };
     for wanted in &args.properties {
         let known =
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn keys_that_scripts_read_are_there() {
-        let rows = rows(None, &Status::default(), &Settings::default());
+        let rows = rows(None, &Status::default(), &Settings::default(), 1);
         for key in [
             "status",
             "resourceName",

@@ -17,13 +17,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     failure::{Attempt, Failure, Kind},
+    rotation,
     whole::{self, Access},
 };
 
 pub const STATE: &str = "agentconfig.json";
-const KEY: &str = "machine.key";
+pub const KEY: &str = "machine.key";
 pub const STATUS: &str = "status.json";
 const LOCK: &str = ".lock";
+const DAEMON: &str = ".daemon.lock";
 const VERSION: u32 = 1;
 
 /// The registration of this machine. What later versions add has a default, so that older files stay good.
@@ -113,11 +115,19 @@ impl Place {
     }
 
     pub fn save_key(&self, key: &MachineKey) -> Result<(), Failure> {
-        self.write(KEY, encode_std(key.pkcs8()).as_bytes(), 0o600)
+        self.save_key_in(KEY, key)
+    }
+
+    pub fn save_key_in(&self, name: &str, key: &MachineKey) -> Result<(), Failure> {
+        self.write(name, encode_std(key.pkcs8()).as_bytes(), 0o600)
     }
 
     pub fn key(&self) -> Result<MachineKey, Failure> {
-        let path = self.at(KEY);
+        self.key_in(KEY)
+    }
+
+    pub fn key_in(&self, name: &str) -> Result<MachineKey, Failure> {
+        let path = self.at(name);
         let text = fs::read_to_string(&path).attempt(format_args!("reading {}", path.display()))?;
         let der = decode_any(text.trim()).unwrap_or_default();
         MachineKey::from_pkcs8(&der).attempt(format_args!("reading {}", path.display()))
@@ -140,7 +150,7 @@ impl Place {
     }
 
     pub fn forget(&self) -> Result<(), Failure> {
-        for name in [STATE, KEY, STATUS] {
+        for name in [STATE, KEY, rotation::NEXT, rotation::PREVIOUS, rotation::BEATS, STATUS] {
             self.remove(name)?;
         }
         Ok(())
@@ -148,6 +158,11 @@ impl Place {
 
     pub fn forget_key(&self) -> Result<(), Failure> {
         self.remove(KEY)
+    }
+
+    /// Left by a registration before this one.
+    pub fn forget_heartbeat(&self) -> Result<(), Failure> {
+        self.remove(rotation::BEATS)
     }
 
     pub fn folder(&self) -> &Path {
@@ -163,6 +178,22 @@ impl Place {
     /// # Errors
     /// A [`Failure`] when another one does, or when nothing may be written here.
     pub fn lock(&self) -> Result<Flock<File>, Failure> {
+        self.lock_by(LOCK, "another command works on", "wait for it to end")
+    }
+
+    /// Only one daemon beats for a machine: two that count in one file would look like two machines (C04).
+    ///
+    /// # Errors
+    /// As [`Place::lock`].
+    pub fn lock_for_daemon(&self) -> Result<Flock<File>, Failure> {
+        self.lock_by(
+            DAEMON,
+            "another agent serves",
+            "end that one first, or name another directory with --data DIR",
+        )
+    }
+
+    fn lock_by(&self, name: &str, what: &str, hint: &str) -> Result<Flock<File>, Failure> {
         let opened = self.make_folder().and_then(|()| {
             OpenOptions::new()
                 .create(true)
@@ -170,13 +201,11 @@ impl Place {
                 .write(true)
                 .mode(0o600)
                 .custom_flags(nix::libc::O_NOFOLLOW)
-                .open(self.at(LOCK))
+                .open(self.at(name))
         });
         let file = opened.map_err(|error| not_writable(&self.0, &error))?;
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
-            Failure::new(Kind::WrongState, format!("another command works on {}", self.0.display()))
-                .hint("wait for it to end")
-        })
+        Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| Failure::new(Kind::WrongState, format!("{what} {}", self.0.display())).hint(hint))
     }
 
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
@@ -208,7 +237,7 @@ impl Place {
         })
     }
 
-    fn remove(&self, name: &str) -> Result<(), Failure> {
+    pub fn remove(&self, name: &str) -> Result<(), Failure> {
         let path = self.at(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(not_writable(&path, &error)),

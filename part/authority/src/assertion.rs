@@ -8,11 +8,12 @@ use std::{
 use aws_lc_rs::digest;
 use cs_ids::ClientId;
 use cs_jose::{Jwk, Jws, NumericDate, PublicKey, decode_any};
-use cs_store::{AuditOutcome, Credential, CredentialKind, Principal};
+use cs_names::Address;
+use cs_store::{Credential, CredentialKind, Principal};
 use cs_time::Timestamp;
 use serde_json::Value;
 
-use crate::{Authority, AuthorityError, TokenRequest};
+use crate::{Authority, AuthorityError, TenantName, TokenRequest};
 
 /// The clocks of clients may be ahead by this much, in seconds.
 const SKEW_SECONDS: i64 = 300;
@@ -44,47 +45,49 @@ impl Authority {
         if request.client.is_some_and(|sent| !sent.eq_ignore_ascii_case(issuer)) {
             return Err(AuthorityError::AssertionOfAnother(client.to_string()));
         }
-        let principal = self.principal(request.tenant.id, client).await?;
+        let principal = self.standing_principal(request.tenant, client).await?;
         let credentials = self.parts.directory.credentials(request.tenant.id, client).await?;
         let now = self.parts.clock.now();
         let fits = |c: &&Credential| c.not_before <= now && now < c.expires && names(&jws, c);
         let found = credentials.iter().find(fits).and_then(|c| Some((c, key_of(c)?)));
         let Some((credential, _)) = found.filter(|(_, key)| jws.verifies(key)) else {
-            self.record(
-                &principal,
-                request.correlation,
-                AuditOutcome::Denied,
-                "assertion not signed by a key of it".to_owned(),
-            );
-            return Err(AuthorityError::AssertionSignature(thumbprint_shown(&jws)));
+            return Err(self
+                .not_its_key(request.tenant, (&principal, client), &jws, request.correlation)
+                .await);
         };
-        self.audience_is_ours(request, &jws)?;
+        let tenant = request.tenant.id.to_string();
+        // The issuer's own name counts with the id only, not with a domain or a word.
+        let is_ours = |rest: &str, name: &str| {
+            matches!(rest, "/oauth2/v2.0/token" | "/oauth2/token") || rest == "/v2.0" && name == tenant
+        };
+        self.audience_is_ours((request.tenant, request.address), &jws, is_ours)?;
         self.in_time(&jws, credential, client)?;
         Ok(principal)
     }
 
-    /// Our own token endpoint in its documented spellings, as one string (B09).
-    fn audience_is_ours(&self, request: &TokenRequest<'_>, jws: &Jws<'_>) -> Result<(), AuthorityError> {
+    /// One of our own addresses in the documented spellings of its tenant, as one string (B09). `is_ours` sees what
+    /// follows the tenant, and how that is written.
+    pub(crate) fn audience_is_ours(
+        &self,
+        (tenant, address): (&TenantName, &Address),
+        jws: &Jws<'_>,
+        is_ours: impl Fn(&str, &str) -> bool,
+    ) -> Result<(), AuthorityError> {
         let aud = jws.claims.get("aud").and_then(Value::as_str).ok_or(AuthorityError::AssertionAudience)?;
-        let login = request.address.login();
+        let login = address.login();
         let (host, path) =
             aud.get(..login.len()).zip(aud.get(login.len()..)).ok_or(AuthorityError::AssertionAudience)?;
-        let names = self
-            .tenants
-            .iter()
-            .find(|t| t.id == request.tenant.id)
-            .map(|t| [t.id.to_string(), t.domain.clone()]);
+        let names =
+            self.tenants.iter().find(|t| t.id == tenant.id).map(|t| [t.id.to_string(), t.domain.clone()]);
         let mut names: Vec<String> = names.map(Vec::from).unwrap_or_default();
-        if request.tenant.by_word {
-            names.push(request.tenant.written.clone());
+        if tenant.by_word {
+            names.push(tenant.written.clone());
         }
         let ours = names.iter().any(|t| {
             let rest = path
                 .strip_prefix('/')
                 .and_then(|p| p.get(..t.len()).filter(|n| n.eq_ignore_ascii_case(t)).map(|_| &p[t.len()..]));
-            // The issuer's own name counts with the id only, not with a domain or a word.
-            matches!(rest, Some("/oauth2/v2.0/token" | "/oauth2/token"))
-                || rest == Some("/v2.0") && *t == request.tenant.id.to_string()
+            rest.is_some_and(|rest| is_ours(rest, t))
         });
         if host.eq_ignore_ascii_case(&login) && ours {
             Ok(())
@@ -93,7 +96,7 @@ impl Authority {
         }
     }
 
-    fn in_time(
+    pub(crate) fn in_time(
         &self,
         jws: &Jws<'_>,
         credential: &Credential,
@@ -164,7 +167,7 @@ impl Dates {
 }
 
 /// Whether the header names this credential.
-fn names(jws: &Jws<'_>, credential: &Credential) -> bool {
+pub(crate) fn names(jws: &Jws<'_>, credential: &Credential) -> bool {
     let is = |sent: &Option<String>, algorithm| {
         let hash = digest::digest(algorithm, &credential.material);
         sent.as_deref().and_then(decode_any).is_some_and(|sent| sent == hash.as_ref())
@@ -179,7 +182,7 @@ fn names(jws: &Jws<'_>, credential: &Credential) -> bool {
     }
 }
 
-fn key_of(credential: &Credential) -> Option<PublicKey> {
+pub(crate) fn key_of(credential: &Credential) -> Option<PublicKey> {
     match credential.kind {
         CredentialKind::Secret => None,
         CredentialKind::Key => serde_json::from_slice::<Jwk>(&credential.material).ok()?.public_key(),

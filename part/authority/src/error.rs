@@ -15,6 +15,9 @@ pub enum AuthorityError {
     UnknownClient(String),
     #[error("application '{0}' is disabled")]
     Disabled(String),
+    /// Two agents use one machine's key: a human must say which of them is the machine (C04).
+    #[error("machine identity '{client}' is quarantined: {why}")]
+    Quarantined { client: String, why: String },
     #[error("the secret of application '{0}' is wrong")]
     WrongSecret(String),
     #[error("the secret of application '{0}' has run out")]

@@ -14,6 +14,7 @@ mod federated;
 mod foreign;
 mod issuers;
 mod keyring;
+mod machine;
 mod published;
 mod request;
 mod resource;
@@ -23,13 +24,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use cs_ids::{ObjectId, TenantId};
 use cs_seal::Key;
-use cs_store::{AuditRecord, Directory, FederatedCredentials, Resources, Site, StoreError, Tenant};
+use cs_store::{
+    AuditRecord, Directory, FederatedCredentials, MachineKeyRing, Resources, Site, StoreError, Tenant,
+};
 use cs_time::{Chance, Clock};
 
 pub use check::{Audiences, TokenCheck, TokenRefusal};
 pub use error::AuthorityError;
 pub use foreign::Documents;
 pub use keyring::PublishedKey;
+pub use machine::{HEARTBEAT, NEXT_KEY, Statement};
 pub use published::{Published, PublishedSite};
 pub use request::{IssuedToken, Proof, TenantName, TokenRequest};
 pub use resource::KnownResource;
@@ -62,6 +66,7 @@ pub struct AuthorityParts {
     pub directory: Arc<dyn Directory>,
     pub federated: Arc<dyn FederatedCredentials>,
     pub resources: Arc<dyn Resources>,
+    pub machine_keys: Arc<dyn MachineKeyRing>,
     /// Other issuers' discovery documents and keys.
     pub documents: Arc<dyn Documents>,
     pub live: Arc<dyn LiveDirectory>,

@@ -3,6 +3,7 @@
 use cs_ids::{BadName, ObjectId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_rbac::{BadCondition, RoleId};
 use cs_store::StoreError;
+use cs_time::Timestamp;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ResourceError {
@@ -46,6 +47,12 @@ pub enum ResourceError {
     ServerNameTaken(String),
     #[error("the machine is connected with another key")]
     OtherMachineKey,
+    #[error("the join token is not known, or its secret is wrong")]
+    JoinTokenUnknown,
+    #[error("the join token ran out at {0}")]
+    JoinTokenExpired(Timestamp),
+    #[error("the join token was used at {0}")]
+    JoinTokenUsed(Timestamp),
     #[error("'{0}' is no GUID")]
     BadAssignmentName(String),
     #[error("principal {object} is not in the directory of {tenant}")]

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | what all kinds share | [`kinds`], [`write`] |
 //! | groups | [`groups`] |
-//! | machines, the identity that comes with one and those attached | [`machines`] |
+//! | machines, the identity that comes with one and those attached, join tokens | [`machines`] |
 //! | user-assigned identities | [`identities`] |
 //! | vaults | [`vaults`] |
 //! | storage accounts and their keys | [`accounts`] |
@@ -46,7 +46,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_ids::{ServerName, TenantId};
 use cs_store::{
-    AccessRules, Assignments, AuditLog, Directory, FederatedCredentials, Locks, Resources, Site, StoreError,
+    AccessRules, Assignments, AuditLog, Directory, FederatedCredentials, JoinTokens, Locks, MachineKeyRing,
+    Resources, Site, StoreError,
 };
 use cs_time::{Chance, Clock, Timestamp};
 
@@ -54,7 +55,8 @@ pub use accounts::{ACCOUNTS, AccountKey};
 pub use activity::Activity;
 pub use assignments::{AssignmentInput, Existing, ListWhich, PrincipalHint, role_guid, simple};
 pub use cs_store::{
-    Assignment, DenyRow, FederatedCredential, Lock, LockLevel, Resource, ResourceFilter, Subscription, Tenant,
+    Assignment, DenyRow, FederatedCredential, JoinToken, Lock, LockLevel, Resource, ResourceFilter,
+    Subscription, Tenant,
 };
 pub use error::ResourceError;
 pub use groups::GROUPS;
@@ -62,7 +64,7 @@ pub use identities::IDENTITIES;
 pub use input::{Input, Patch, When};
 pub use listing::Page;
 pub use locks::Deed;
-pub use machines::{Attachments, EXTENSIONS, MACHINES, principal_of};
+pub use machines::{Attachments, EXTENSIONS, JoinText, MACHINES, principal_of};
 pub use roles::{KnownRole, Made, RoleInput};
 pub use servers::SERVERS;
 pub use tags::{TagChange, TagName, TagValue};
@@ -114,6 +116,8 @@ pub struct Ground {
     pub log: Arc<dyn AuditLog>,
     pub directory: Arc<dyn Directory>,
     pub federated: Arc<dyn FederatedCredentials>,
+    pub joining: Arc<dyn JoinTokens>,
+    pub machine_keys: Arc<dyn MachineKeyRing>,
     pub keys: Arc<dyn DataKeys>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,

@@ -88,7 +88,7 @@ impl Manager {
         Ok(self.at.resources.resource(op.caller.tenant, id.clone()).await?.is_some())
     }
 
-    fn resource(
+    pub(crate) fn resource(
         &self,
         op: &Operation,
         (id, kind): (&ResourceId, &str),

@@ -14,7 +14,9 @@ mod blobs;
 mod directory;
 mod error;
 mod fresh;
+mod join_tokens;
 mod leases;
+mod machine_keys;
 mod objects;
 mod resources;
 mod rules;
@@ -31,7 +33,9 @@ pub use blobs::{Blobs, UNCOMMITTED_MAX, after_prefix};
 pub use directory::{Credential, CredentialHolder, CredentialKind, Directory, Principal, PrincipalKind};
 pub use error::StoreError;
 pub use fresh::{Changes, Fresh};
+pub use join_tokens::{JoinToken, JoinTokens, JoinUse};
 pub use leases::{Lease, LeaseKey, LeaseRefusal, LeaseState};
+pub use machine_keys::{Beat, Beaten, MachineKeyRing, MachineKeys, ReplacedKey};
 pub use objects::{
     Application, Details, DirectoryObjects, FederatedCredential, FederatedCredentials, LinkKind, Membership,
     NameIs, PrincipalChange,

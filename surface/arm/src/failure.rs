@@ -360,6 +360,18 @@ impl From<ResourceError> for Failure {
                 "MachineAlreadyConnected",
                 "A machine of this name is connected with another key. Delete the machine resource first, or connect under another name.",
             ),
+            ResourceError::JoinTokenUnknown => Self::unauthorized(
+                "InvalidJoinToken",
+                "The join token is not known, was taken back, or is not written as it was handed out.",
+            ),
+            ResourceError::JoinTokenExpired(at) => Self::unauthorized(
+                "JoinTokenExpired",
+                format!("The join token ran out at '{at}'. Ask for a new one."),
+            ),
+            ResourceError::JoinTokenUsed(at) => Self::unauthorized(
+                "JoinTokenUsed",
+                format!("The join token was used at '{at}'. Each lets one machine in: ask for another."),
+            ),
             ResourceError::BadAssignmentName(name) => Self::bad(
                 "InvalidRoleAssignmentId",
                 format!(

@@ -23,7 +23,7 @@ use cs_audit::Audit;
 use cs_authority::{KnownResource, TokenCheck};
 use cs_blob::Blobs;
 use cs_databases::Databases;
-use cs_ids::{CorrelationId, SubscriptionId, TenantId};
+use cs_ids::{CorrelationId, Scope, SubscriptionId, TenantId};
 use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
@@ -34,7 +34,7 @@ use http::{HeaderMap, Method};
 
 pub use doors::{Body, Entry, entries};
 
-use crate::{call::Call, doors::Way, failure::Failure};
+use crate::{call::Call, doors::Way, failure::Failure, types::enrolment};
 
 /// Larger bodies are refused unread; the largest real one, a vault with 1,024 policies, is about 0.5 MiB.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -102,6 +102,10 @@ impl Arm {
         if cloud::is_metadata(&head.method, &path) {
             return Ok(cloud::endpoints(&query, &context.address));
         }
+        if enrolment::is_join(&head.method, &path) {
+            version_of(&query)?;
+            return self.join((head.method, path, query), body, context, correlation).await;
+        }
         let caller = self.caller(&head.headers, &path, context).await?;
         let version = version_of(&query)?;
         check_path(&path)?;
@@ -113,6 +117,24 @@ impl Arm {
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
         let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
         self.enter(op, way, (method, path, query, body, when), context).await
+    }
+
+    /// The door whose credentials are in its body: nobody asks until the handler has proven the join token.
+    async fn join(
+        &self,
+        (method, path, query): (Method, String, Query),
+        body: cs_serve::Body,
+        context: &Context,
+        correlation: CorrelationId,
+    ) -> Result<Response, Failure> {
+        let way = self.doors.find(method.as_str(), &path, &query)?;
+        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        let op = Operation::new(enrolment::nobody(&body)?, correlation, context.started);
+        let (parts, address, scope) = (Arc::clone(&self.parts), context.address.clone(), Scope::root());
+        let (kind, reads, params, when) = (way.kind, way.door.op.body, way.params, When::Always);
+        let call =
+            Call { parts, op, kind, reads, params, query, body, when, path, address, scope, allowed: None };
+        (way.door.op.run)(&call).await
     }
 
     async fn enter(

@@ -11,6 +11,10 @@ pub enum Op {
     KeysV1,
     TokenV2,
     TokenV1,
+    /// Ours: a machine's sign of life, signed by its key.
+    Heartbeat,
+    /// Ours: the key that a machine will use next.
+    NextKey,
     /// Device code, browser sign-in, sign-out: answered with a clear AADSTS error.
     Interactive,
 }
@@ -34,6 +38,8 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     get("/{tenant}/discovery/keys", PUBLIC, Op::KeysV1),
     post("/{tenant}/oauth2/v2.0/token", Needs::Credentials, Op::TokenV2),
     post("/{tenant}/oauth2/token", Needs::Credentials, Op::TokenV1),
+    post("/{tenant}/machine/heartbeat", Needs::Credentials, Op::Heartbeat),
+    post("/{tenant}/machine/key", Needs::Credentials, Op::NextKey),
     post("/{tenant}/oauth2/v2.0/devicecode", REFUSED, Op::Interactive),
     post("/{tenant}/oauth2/devicecode", REFUSED, Op::Interactive),
     get("/{tenant}/oauth2/v2.0/authorize", REFUSED, Op::Interactive),

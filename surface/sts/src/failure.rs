@@ -135,6 +135,10 @@ impl From<AuthorityError> for Failure {
                 format!("Application with identifier '{c}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant. You may have sent your authentication request to the wrong tenant."),
             ),
             E::Disabled(c) => (Aadsts::DISABLED, format!("Application '{c}' is disabled.")),
+            E::Quarantined { client, why } => (
+                Aadsts::DISABLED,
+                format!("Machine identity '{client}' is quarantined: {why}. An administrator must find out which agent is the machine, take the other off with 'csagent disconnect --force-local-only' there, and run 'countersign machine release'."),
+            ),
             E::WrongSecret(c) => (
                 Aadsts::WRONG_SECRET,
                 format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{c}'."),

@@ -4,6 +4,7 @@ mod discovery;
 mod doors;
 mod failure;
 mod form;
+mod machine;
 mod token;
 
 use std::sync::Arc;
@@ -97,6 +98,8 @@ impl Sts {
             Op::KeysV1 => discovery::keys(&call, params.get("tenant"), false),
             Op::TokenV2 => token::token(&call, params.get("tenant"), request, true).await,
             Op::TokenV1 => token::token(&call, params.get("tenant"), request, false).await,
+            Op::Heartbeat => machine::heartbeat(&call, params.get("tenant"), request).await,
+            Op::NextKey => machine::next_key(&call, params.get("tenant"), request).await,
             Op::Interactive => Err(Failure::of(
                 Aadsts::UNSUPPORTED_GRANT,
                 "Interactive sign-in is not served by this site. Use a client secret, a signed assertion or a managed identity.",

@@ -164,7 +164,7 @@ async fn setup(args: SetupArgs) -> Result<ExitCode, Failure> {
         let role = role(admin)?;
         let operator = operator(&args.site).await?;
         operator.put_rule(&operator.object_id(), &role, "ServicePrincipal").await?;
-        let tenant = literal(&operator.ready.tenant_id);
+        let tenant = literal(&operator.site.ready.tenant_id);
         println!("\nUPDATE countersign.site SET tenant = {tenant};");
         println!("SELECT countersign.create_principal({}, true);", literal(role.as_str()));
     }

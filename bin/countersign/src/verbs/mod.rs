@@ -5,6 +5,8 @@ pub mod database;
 mod env;
 pub mod gateway;
 mod lab;
+pub mod machine;
+mod operator;
 mod run;
 mod up;
 
@@ -24,6 +26,7 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Database(args) => runtime()?.block_on(database::database(args)),
         Verb::Audit(args) => runtime()?.block_on(audit::audit(args)),
         Verb::Gateway(args) => runtime()?.block_on(gateway::gateway(args)),
+        Verb::Machine(args) => runtime()?.block_on(machine::machine(args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

@@ -7,6 +7,7 @@
 
 mod attached;
 mod extensions;
+mod joining;
 
 use cs_ids::{ClientId, MachineName, ObjectId, ResourceId};
 use cs_jose::Jwk;
@@ -26,6 +27,7 @@ use crate::{
 
 pub use attached::Attachments;
 pub use extensions::EXTENSIONS;
+pub use joining::JoinText;
 
 /// The type of machines.
 pub const MACHINES: &str = "Microsoft.HybridCompute/machines";
@@ -136,6 +138,25 @@ impl Manager {
             .resources
             .remove_resource(op.caller.tenant, id.clone(), AuditRecord::done(op, allowed))
             .await?)
+    }
+
+    /// Ends a machine's quarantine (C04). `false` when it is in none.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoResource`].
+    pub async fn release_machine(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+    ) -> Result<bool, ResourceError> {
+        let machine = self.existing(op, id).await?;
+        let none = || ResourceError::NoResource(Box::new(id.clone()));
+        let object = principal_of(&machine).ok_or_else(none)?;
+        let principal = self.at.directory.principal(op.caller.tenant, object).await?;
+        let client = principal.and_then(|p| p.client).ok_or_else(none)?;
+        let record = AuditRecord::done(op, allowed);
+        Ok(self.at.machine_keys.release(op.caller.tenant, client, record).await?)
     }
 
     fn identity(&self, op: &Operation, id: &ResourceId, key: Option<&Jwk>) -> NewPrincipal {

@@ -14,6 +14,7 @@ const BELOW: &[&str] = &[
     "UPDATE objects SET given_up = 0 WHERE tenant = $1 AND (account_key = $2 OR (account_key >= $3 AND account_key < $4))",
     "DELETE FROM secret_versions WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
     "DELETE FROM secrets WHERE tenant = $1 AND (vault_key = $2 OR (vault_key >= $3 AND vault_key < $4))",
+    "DELETE FROM join_tokens WHERE tenant = $1 AND (group_key = $2 OR (group_key >= $3 AND group_key < $4))",
     "DELETE FROM locks WHERE tenant = $1 AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))",
     "DELETE FROM resource_tags WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",
     "DELETE FROM host_names WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))",

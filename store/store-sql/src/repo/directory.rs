@@ -74,7 +74,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-async fn insert_credential(c: &mut Conn<'_>, k: &Credential) -> Result<(), StoreError> {
+pub(super) async fn insert_credential(c: &mut Conn<'_>, k: &Credential) -> Result<(), StoreError> {
     c.run(
         "INSERT INTO credentials (tenant, client, id, kind, lookup, material, not_before, expires, holder)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -123,6 +123,7 @@ pub(super) async fn bury(c: &mut Conn<'_>, tenant: TenantId, object: ObjectId) -
         &values![tenant, client],
     )
     .await?;
+    c.run("DELETE FROM machine_keys WHERE tenant = $1 AND client = $2", &values![tenant, client]).await?;
     c.run("DELETE FROM principal_details WHERE tenant = $1 AND object = $2", &values![tenant, object])
         .await?;
     c.run(

@@ -51,7 +51,11 @@ fn read_subscription(row: &Row) -> Result<Subscription, StoreError> {
     })
 }
 
-async fn find(c: &mut Conn<'_>, tenant: TenantId, id: &ResourceId) -> Result<Option<Resource>, StoreError> {
+pub(super) async fn find(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    id: &ResourceId,
+) -> Result<Option<Resource>, StoreError> {
     let sql = select_resources!("WHERE r.tenant = $1 AND r.id_key = $2");
     c.row(sql, &values![tenant, id.key()]).await?.as_ref().map(read).transpose()
 }

@@ -41,6 +41,10 @@ cases! {
     objects: applications_are_found_by_all_their_names, an_application_takes_all_that_acts_for_it_along,
         principals_are_found_by_kind_name_and_handle, memberships_are_told_once_with_tombstones,
         federated_credentials_are_unique_and_few;
+    enrolment: join_tokens_are_kept_listed_and_taken_back, c01_of_many_that_use_a_join_token_one_wins,
+        a_join_that_fails_spends_no_token, an_offered_key_is_good_beside_the_old_one_until_it_is_used,
+        c04_two_that_use_one_key_are_quarantined_until_somebody_looks,
+        c04_of_two_first_beats_with_one_number_one_is_believed;
     rules: roles_have_one_name_and_stay_while_assigned, denies_and_locks_go_with_their_scope,
         a_moved_resource_is_found_at_its_new_place_alone,
         a_moved_vault_takes_its_name_and_children_along;

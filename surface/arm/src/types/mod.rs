@@ -28,6 +28,7 @@ pub(crate) mod assignments;
 pub(crate) mod definitions;
 pub(crate) mod denies;
 pub(crate) mod deployments;
+pub(crate) mod enrolment;
 pub(crate) mod graph;
 pub(crate) mod groups;
 pub(crate) mod identities;
@@ -52,6 +53,7 @@ pub(crate) static ALL: &[&Type] = &[
     &tags::TYPE,
     &machines::TYPE,
     &machines::extensions::TYPE,
+    &enrolment::TYPE,
     &identities::TYPE,
     &identities::federated::TYPE,
     &identities::OF_RESOURCES,

@@ -31,6 +31,7 @@ fn described() -> String {
         let needs = match needs {
             Needs::Action(action) => format!("`{action}`"),
             Needs::Token(why) => format!("a token; {why}"),
+            Needs::Credentials => "credentials in the body".to_owned(),
             other => panic!("{path}: a door of the resource manager needs {other:?}"),
         };
         writeln!(text, "| {method} `{path}` | {body} | {needs} |").unwrap();

@@ -9,6 +9,7 @@
 mod attacks;
 mod docs;
 mod doors;
+mod enrolment;
 mod extensions;
 mod gateways;
 mod graph;

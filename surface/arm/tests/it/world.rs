@@ -168,6 +168,8 @@ impl World {
             resources: Arc::clone(&store) as _,
             assignments: Arc::clone(&store) as _,
             federated: Arc::clone(&store) as _,
+            joining: Arc::clone(&store) as _,
+            machine_keys: Arc::clone(&store) as _,
             rules: Arc::clone(&store) as _,
             locks: Arc::clone(&store) as _,
             log: Arc::clone(&store) as _,
@@ -266,6 +268,11 @@ impl World {
 
     pub fn record(&self) -> AuditRecord {
         audit_of(tenant(1))
+    }
+
+    /// The name of the assignment that [`World::grant`] made.
+    pub fn store_assignment_of(&self, who: &str) -> String {
+        Uuid::from_u128(object(who).uuid().as_u128() ^ 1).to_string()
     }
 
     pub async fn grant(&self, who: &str, role: &str, scope: &str, condition: Option<&str>) {

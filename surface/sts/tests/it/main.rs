@@ -17,6 +17,7 @@ mod federated;
 mod forms;
 mod issuers;
 mod keys;
+mod machine;
 mod secrets;
 mod seeds;
 mod signed;

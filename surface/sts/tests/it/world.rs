@@ -158,6 +158,7 @@ impl World {
             directory: Arc::clone(&directory) as _,
             federated: Arc::clone(&store) as _,
             resources: Arc::clone(&store) as _,
+            machine_keys: Arc::clone(&store) as _,
             documents: Arc::clone(&issuers) as _,
             live: Arc::clone(&live) as _,
             sign_ins: Arc::clone(&sign_ins) as _,

@@ -1,6 +1,6 @@
-//! The operator of a running site, and its rules for one server.
+//! The operator's rules for one server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cs_database::RoleName;
 use cs_ids::ServerName;
@@ -8,9 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    failure::{Attempt, Failure, Kind},
-    site::{data, ready, ready::Ready},
-    verbs::lab::{call::Call, client::Client},
+    failure::Failure,
+    verbs::operator::{self, encoded},
 };
 
 const VERSION: &str = "2024-08-01";
@@ -19,15 +18,10 @@ const AUTHORIZATION_VERSION: &str = "2022-04-01";
 const GATEWAY_ROLE: &str = "3f6b0a5e-2d0c-4d3a-9a63-4c6f0c1f8b27";
 /// A data action; no built-in role has it.
 const GATEWAY_ACTION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/gateway/action";
-const MANAGEMENT: &str = "https://management.azure.com/.default";
-const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub const DATABASES: &str = "https://ossrdbms-aad.database.windows.net/.default";
 
 pub struct Operator {
-    pub ready: Ready,
-    client: Client,
-    secret: String,
-    management_token: String,
+    pub site: operator::Operator,
     /// The server's resource id.
     pub server: String,
     pub label: String,
@@ -35,48 +29,20 @@ pub struct Operator {
 
 impl Operator {
     pub async fn of_running_site(directory: Option<&Path>, server: ServerName) -> Result<Self, Failure> {
-        let ready = running(directory)?;
-        let secret = std::fs::read_to_string(&ready.operator.client_secret_file)
-            .attempt("reading the operator's secret")?;
-        let mut operator = Self {
-            client: Client::new(&ready)?,
-            secret: secret.trim().to_owned(),
-            management_token: String::new(),
-            server: String::new(),
-            label: server.key(),
-            ready,
-        };
-        operator.management_token = operator.token(MANAGEMENT).await?;
+        let site = operator::Operator::of_running_site(directory).await?;
+        let mut operator = Self { site, server: String::new(), label: server.key() };
         operator.server = operator.find(&server).await?;
         Ok(operator)
     }
 
     pub fn object_id(&self) -> String {
-        self.ready.operator.object_id.clone()
-    }
-
-    pub async fn token(&self, scope: &str) -> Result<String, Failure> {
-        let url = format!("{}{}/oauth2/v2.0/token", self.ready.authority, self.ready.tenant_id);
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.ready.operator.client_id),
-            ("client_secret", &self.secret),
-            ("scope", scope),
-        ];
-        let body: Vec<String> = form.iter().map(|(n, v)| format!("{n}={}", encoded(v))).collect();
-        let call = Call::new(Method::POST, url)
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body(body.join("&"));
-        let answer = self.client.send(call).await?;
-        answer.json()["access_token"].as_str().map(str::to_owned).ok_or_else(|| {
-            Failure::new(Kind::Refused, format!("asking for the operator's token: {}", answer.told()))
-        })
+        self.site.ready.operator.object_id.clone()
     }
 
     async fn find(&self, name: &ServerName) -> Result<String, Failure> {
         let path = format!(
             "/subscriptions/{}/providers/Microsoft.DBforPostgreSQL/flexibleServers",
-            self.ready.subscription_id
+            self.site.ready.subscription_id
         );
         let all = self.arm(Method::GET, &path, None).await?;
         let found = all["value"].as_array().and_then(|servers| {
@@ -101,7 +67,7 @@ impl Operator {
 
     /// The role that gateways need, made in the subscription where it is missing, for this server.
     pub async fn allow_gateway(&self, object: &str) -> Result<(), Failure> {
-        let subscription = format!("/subscriptions/{}", self.ready.subscription_id);
+        let subscription = format!("/subscriptions/{}", self.site.ready.subscription_id);
         let role = format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{GATEWAY_ROLE}");
         let body = json!({"properties": {"roleName": "Database gateway", "type": "CustomRole",
             "description": "Be the gateway of a database server: log its principals in as their roles.",
@@ -122,7 +88,7 @@ impl Operator {
     }
 
     async fn authorization(&self, method: Method, path: &str, body: &Value) -> Result<(), Failure> {
-        self.arm_at(AUTHORIZATION_VERSION, method, path, Some(body)).await.map(drop)
+        self.site.arm(AUTHORIZATION_VERSION, method, path, Some(body)).await.map(drop)
     }
 
     pub async fn delete_rule(&self, object: &str) -> Result<(), Failure> {
@@ -131,7 +97,6 @@ impl Operator {
 
     /// What the directory knows under a name: object id and type, of every principal that is called so.
     pub async fn named(&self, name: &str) -> Result<Vec<(String, &'static str)>, Failure> {
-        let token = self.token(GRAPH).await?;
         let mut found = Vec::new();
         for (list, field, kind) in [
             ("users", "userPrincipalName", "user"),
@@ -139,57 +104,15 @@ impl Operator {
             ("servicePrincipals", "displayName", "service"),
         ] {
             let filter = encoded(&format!("{field} eq '{}'", name.replace('\'', "''")));
-            let url = format!("{}v1.0/{list}?$filter={filter}&$select=id", self.ready.graph);
-            let answer = self.client.send(Call::new(Method::GET, url).bearer(&token, "$TOKEN")).await?;
-            if !(200..300).contains(&answer.status) {
-                return Err(Failure::failed(format!("asking the directory for '{name}': {}", answer.told())));
-            }
-            let rows = answer.json()["value"].as_array().cloned().unwrap_or_default();
+            let query = format!("v1.0/{list}?$filter={filter}&$select=id");
+            let answer = self.site.graph(&query, &format!("asking the directory for '{name}'")).await?;
+            let rows = answer["value"].as_array().cloned().unwrap_or_default();
             found.extend(rows.iter().filter_map(|row| Some((row["id"].as_str()?.to_owned(), kind))));
         }
         Ok(found)
     }
 
     async fn arm(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        self.arm_at(VERSION, method, path, body).await
+        self.site.arm(VERSION, method, path, body).await
     }
-
-    async fn arm_at(
-        &self,
-        version: &str,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, Failure> {
-        let base = self.ready.resource_manager.trim_end_matches('/');
-        let mut call = Call::new(method.clone(), format!("{base}{path}?api-version={version}"))
-            .bearer(&self.management_token, "$TOKEN");
-        if let Some(body) = body {
-            call = call.json(body);
-        }
-        let answer = self.client.send(call).await?;
-        match answer.status {
-            200..=299 => Ok(answer.json()),
-            401 | 403 => Err(Failure::new(Kind::Refused, format!("{method} {path}: {}", answer.told()))),
-            _ => Err(Failure::failed(format!("{method} {path}: {}", answer.told()))),
-        }
-    }
-}
-
-/// A form's value.
-fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-/// The ready document of the running site: inside `countersign run` the one it names, else the data directory's.
-fn running(directory: Option<&Path>) -> Result<Ready, Failure> {
-    let directory = data::path_of(directory)?;
-    let inside = std::env::var_os("COUNTERSIGN_INSIDE_RUN").and(std::env::var_os("COUNTERSIGN_READY_FILE"));
-    let path = inside.map_or_else(|| directory.join(ready::FILE_NAME), PathBuf::from);
-    let text = std::fs::read(&path).map_err(|_| {
-        Failure::new(Kind::WrongState, format!("no site is running on {}", directory.display()))
-            .hint("start one with `countersign up`, or name its directory with --data DIR")
-    })?;
-    serde_json::from_slice(&text).attempt(format_args!("reading {}", path.display()))
 }

@@ -29,14 +29,14 @@ pub struct Session {
 
 impl Session {
     pub async fn open(operator: &Operator, role: &str) -> Result<Self, Failure> {
-        let ready = &operator.ready;
+        let ready = &operator.site.ready;
         let (address, suffix) =
             ready.postgres.as_deref().zip(ready.postgres_suffix.as_deref()).ok_or_else(|| {
                 Failure::new(Kind::WrongState, "the site runs without a database gateway")
                     .hint("start it with --postgres ADDR:PORT")
             })?;
         let host = format!("{}.{suffix}", operator.label);
-        let token = operator.token(DATABASES).await?;
+        let token = operator.site.token(DATABASES).await?;
         let unreachable = |e: std::io::Error| {
             Failure::new(Kind::Unreachable, format!("asking the database gateway at {address}: {e}"))
         };

@@ -3,6 +3,7 @@
 pub mod assignments;
 pub mod blobs;
 pub mod directory;
+pub mod enrolment;
 pub mod objects;
 pub mod resources;
 pub mod rules;

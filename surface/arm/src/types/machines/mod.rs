@@ -21,6 +21,9 @@ const DELETE: &str = "Microsoft.HybridCompute/machines/delete";
 const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.HybridCompute/machines");
 const IN_GROUP: &str = g!("/providers/Microsoft.HybridCompute/machines");
 const ONE: &str = g!("/providers/Microsoft.HybridCompute/machines/{name}");
+/// Ours.
+const RELEASE: &str = g!("/providers/Microsoft.HybridCompute/machines/{name}/release");
+const RELEASED: &str = "Microsoft.HybridCompute/machines/release/action";
 const VERSIONS: &[&str] =
     &["2026-07-15", "2025-01-13", "2024-07-31-preview", "2024-07-10", "2024-03-31-preview", "2022-12-27"];
 
@@ -36,6 +39,7 @@ pub(crate) static TYPE: Type = Type {
         door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
         door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
         door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
+        door("POST", RELEASE, Body::Nothing, RELEASED, |c| Box::pin(release(c))),
     ],
 };
 
@@ -83,4 +87,14 @@ async fn delete(call: &Call) -> Answer {
         call.refresh().await?;
     }
     Ok(bare(StatusCode::NO_CONTENT))
+}
+
+/// Ends a quarantine. 200 with the machine, 409 where there is none to end.
+async fn release(call: &Call) -> Answer {
+    if !call.manager().release_machine(&call.op, call.allowed()?, &call.id()?).await? {
+        let message = "The machine is not quarantined: there is nothing to release.";
+        return Err(Failure::new(StatusCode::CONFLICT, "MachineNotQuarantined", message));
+    }
+    call.refresh().await?;
+    show(call).await
 }
