@@ -65,6 +65,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "development", about: "storage SDKs against the emulator's address", minutes: 10, run: development },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
     Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },
+    Step { name: "backup", about: "a site copied while it is written to, put back, checked", minutes: 10, run: backup },
     Step { name: "bad-days", about: "full disks, broken files, databases that go away", minutes: 15, run: bad_days },
     Step { name: "fuzz", about: "property tests of parsers and decisions, with many more cases", minutes: 10, run: fuzz },
 ];
@@ -253,6 +254,13 @@ fn crash(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     log.run(&mut run)?;
     std::fs::remove_dir_all(&data)?;
     Ok(Outcome::Passed)
+}
+
+fn backup(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    let program = suites::countersign(ground, log)?;
+    let data = ground.fresh_data("backup")?;
+    let mut run = Command::new("python3");
+    passed(log.run(run.current_dir(&ground.root).arg("conformance/backup/backup.py").arg(program).arg(&data)))
 }
 
 fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {

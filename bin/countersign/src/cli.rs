@@ -48,6 +48,17 @@ pub enum Verb {
     Gateway(crate::verbs::gateway::GatewayArgs),
     /// Let machines in, and back in
     Machine(crate::verbs::machine::MachineArgs),
+    /// Copy a site, running or not, into one file
+    #[command(before_help = "Example:\n  countersign backup --data ./site site-2026-11-25.backup")]
+    Backup(BackupArgs),
+    /// Put a copy back into an empty data directory
+    #[command(
+        before_help = "Example:\n  countersign restore --data ./site --root-key-file root.key site-2026-11-25.backup"
+    )]
+    Restore(RestoreArgs),
+    /// Check every record and blob of a site, running or not
+    #[command(before_help = "Example:\n  countersign verify --data ./site")]
+    Verify(VerifyArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),
@@ -126,6 +137,49 @@ pub struct PostgresArgs {
         value_delimiter = ','
     )]
     pub postgres_socket: Vec<String>,
+}
+
+/// Where rows and bytes are, when not in the data directory.
+#[derive(Args, Clone)]
+pub struct PlacesArgs {
+    /// As it was given to `up`
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_DATABASE")]
+    pub database: Option<String>,
+    /// As it was given to `up`
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_BLOBS")]
+    pub blobs: Option<String>,
+}
+
+#[derive(Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub store: PlacesArgs,
+    /// A file that is not there yet
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The site's root key, as in its `root.key` [default: COUNTERSIGN_ROOT_KEY, or root.key in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub root_key_file: Option<PathBuf>,
+    /// What `countersign backup` wrote
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub store: PlacesArgs,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 #[derive(Args)]

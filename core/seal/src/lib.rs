@@ -137,6 +137,21 @@ impl Aad {
         Self::of("data key").field(tenant)
     }
 
+    /// What the wrapped key of a tenant is bound to.
+    pub fn of_tenant_key(tenant: impl fmt::Display) -> Self {
+        Self::of("tenant key").field(tenant)
+    }
+
+    /// What a token signing key is bound to.
+    pub fn of_signing_key(tenant: impl fmt::Display, kid: &str) -> Self {
+        Self::of("signing key").field(tenant).field(kid)
+    }
+
+    /// What a version of a secret is bound to; `vault` is the folded resource id.
+    pub fn of_secret(tenant: impl fmt::Display, vault: &str, name: &str, version: &str) -> Self {
+        Self::of("secret").field(tenant).field(vault).field(name.to_ascii_lowercase()).field(version)
+    }
+
     /// What the shared key of a storage account follows from: its name, and when it was made.
     pub fn of_shared_key(tenant: impl fmt::Display, account: &str, (name, made): (&str, &str)) -> Self {
         Self::of("shared key").field(tenant).field(account).field(name).field(made)

@@ -34,7 +34,7 @@ pub struct PublishedKey {
 }
 
 fn place(tenant: TenantId, kid: &str) -> Aad {
-    Aad::of("signing key").field(tenant).field(kid)
+    Aad::of_signing_key(tenant, kid)
 }
 
 impl Keyring {

@@ -38,11 +38,7 @@ pub struct Secret {
 pub type Deleted = DeletedSecret;
 
 pub(crate) fn place_of(vault: &OpenVault, name: &str, version: &str) -> Aad {
-    Aad::of("secret")
-        .field(vault.tenant)
-        .field(&vault.sealed_as)
-        .field(name.to_ascii_lowercase())
-        .field(version)
+    Aad::of_secret(vault.tenant, &vault.sealed_as, name, version)
 }
 
 impl Vaults {

@@ -34,7 +34,20 @@ impl LocalBytes {
     /// [`BytesError::Io`].
     pub fn open(folder: &Path) -> Result<Self, BytesError> {
         prepare(folder).map_err(fails("opening the folder of blobs"))?;
-        Ok(Self { folder: Arc::new(folder.to_owned()) })
+        Ok(Self::beside(folder))
+    }
+
+    /// The folder as it is, also while another process works in it: what that has not finished stays.
+    pub fn beside(folder: &Path) -> Self {
+        Self { folder: Arc::new(folder.to_owned()) }
+    }
+
+    /// Where an object of this key lies, whether it is there or not.
+    ///
+    /// # Errors
+    /// [`BytesError::Missing`] for what is no key.
+    pub fn path_of(&self, key: &str) -> Result<PathBuf, BytesError> {
+        place(&self.folder, key)
     }
 }
 

@@ -16,5 +16,5 @@ mod migrations;
 mod repo;
 mod value;
 
-pub use engine::{Conn, SqlStore};
+pub use engine::{Conn, SqlStore, check_sqlite, copy_sqlite};
 pub use value::{Row, Value};

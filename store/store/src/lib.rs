@@ -22,6 +22,7 @@ mod resources;
 mod rules;
 mod secrets;
 mod site;
+mod survey;
 
 pub use assignments::{Assignment, AssignmentFilter, Assignments};
 pub use audit::{AuditLog, AuditOutcome, AuditQuery, AuditRecord};
@@ -47,6 +48,7 @@ pub use resources::{
 pub use rules::{AccessRules, DenyRow, Lock, LockLevel, Locks, RoleRow, RuleChanges};
 pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};
 pub use site::{Planting, SigningKeyRow, Site, Tenant};
+pub use survey::{Mark, SealedSecret, Survey, WrappedKey};
 
 /// A position in a tenant's stream of changes to principals and assignments. Raised in the changing transaction.
 pub type Revision = i64;

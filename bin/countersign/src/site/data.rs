@@ -83,14 +83,13 @@ impl DataDirectory {
         Ok(path)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What a private file holds, `None` when it is not there.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let path = self.file(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::failed(format!("reading {}: {error}", path.display()))),
-        }
+        read(&self.file(name))
     }
 
     /// Writes a file whole or not at all.
@@ -98,6 +97,15 @@ impl DataDirectory {
         let path = self.file(name);
         write_whole(&path, bytes, mode)?;
         Ok(path)
+    }
+}
+
+/// What a file holds, `None` when it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::failed(format!("reading {}: {error}", path.display()))),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The root key and the tenants' keys below it. The root key is never in the database.
 
-use std::{collections::HashMap, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{collections::HashMap, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use cs_ids::TenantId;
 use cs_seal::{Aad, Key};
 use cs_store::Tenant;
 use cs_time::Chance;
 
-use super::data::DataDirectory;
+use super::data::{self, DataDirectory};
 use crate::failure::{Attempt, Failure};
 
 /// Takes the root key from the environment instead of the file: 64 hexadecimal digits.
@@ -15,14 +15,14 @@ const VARIABLE: &str = "COUNTERSIGN_ROOT_KEY";
 const FILE: &str = "root.key";
 
 /// The root key of a site: from the environment, or from the file in the data directory. `None` where there is none yet.
-pub fn root(data: &DataDirectory) -> Result<Option<Key>, Failure> {
+pub fn root(folder: &Path) -> Result<Option<Key>, Failure> {
     if let Ok(text) = std::env::var(VARIABLE) {
         return from_hex(text.trim())
             .map(Some)
             .ok_or_else(|| Failure::failed(format!("{VARIABLE} is not 64 hexadecimal digits")));
     }
-    let path = data.file(FILE);
-    let Some(text) = data.read(FILE)? else { return Ok(None) };
+    let path = folder.join(FILE);
+    let Some(text) = data::read(&path)? else { return Ok(None) };
     let mode =
         std::fs::metadata(&path).attempt(format_args!("reading {}", path.display()))?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -55,9 +55,21 @@ pub fn root_for(
         .hint(format!("put the root key of this site back, or give it as {VARIABLE}")));
     }
     let key = Key::draw(chance);
-    let text: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
-    data.write(FILE, text.as_bytes(), 0o600)?;
+    keep(&key, data)?;
     Ok(key)
+}
+
+/// Writes a root key into a data directory that has none.
+pub fn keep(key: &Key, data: &DataDirectory) -> Result<(), Failure> {
+    let text: String = key.expose().iter().map(|b| format!("{b:02x}")).collect();
+    data.write(FILE, text.as_bytes(), 0o600).map(drop)
+}
+
+/// A root key somebody kept in a file of their own.
+pub fn from_file(path: &Path) -> Result<Key, Failure> {
+    let text = std::fs::read_to_string(path).attempt(format_args!("reading {}", path.display()))?;
+    from_hex(text.trim())
+        .ok_or_else(|| Failure::failed(format!("{} holds no 64 hexadecimal digits", path.display())))
 }
 
 fn from_hex(text: &str) -> Option<Key> {
@@ -73,7 +85,7 @@ fn from_hex(text: &str) -> Option<Key> {
 }
 
 fn place(tenant: TenantId) -> Aad {
-    Aad::of("tenant key").field(tenant)
+    Aad::of_tenant_key(tenant)
 }
 
 /// Makes a tenant's key, wrapped under the root key.
@@ -106,11 +118,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDirectory::open(dir.path()).unwrap();
         let chance = SeededChance::new(1);
-        assert!(root(&data).unwrap().is_none());
+        assert!(root(dir.path()).unwrap().is_none());
         let made = root_for(None, &[], &data, &chance).unwrap();
-        assert_eq!(root(&data).unwrap().unwrap().expose(), made.expose());
+        assert_eq!(root(dir.path()).unwrap().unwrap().expose(), made.expose());
         std::fs::set_permissions(data.file(FILE), std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(root(&data).is_err());
+        assert!(root(dir.path()).is_err());
     }
 
     #[test]

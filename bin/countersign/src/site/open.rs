@@ -30,15 +30,16 @@ pub async fn store(data: &DataDirectory, url: Option<&str>) -> Result<Arc<SqlSto
     }
 }
 
-async fn postgres(url: &str) -> Result<Arc<SqlStore>, Failure> {
+/// `--database`.
+pub async fn postgres(url: &str) -> Result<Arc<SqlStore>, Failure> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(Failure::new(Kind::Usage, "--database: not an address that starts with postgres://"));
     }
-    let store = SqlStore::postgres(url).await.attempt("opening the database").map_err(|mut f| {
+    let opened = SqlStore::postgres(url).await.attempt("opening the database").map_err(|mut f| {
         f.kind = Kind::Unreachable;
         f.hint("is the server of --database up, and may this user make tables there?")
-    })?;
-    Ok(Arc::new(store))
+    });
+    opened.map(Arc::new)
 }
 
 fn bucket(opened: Result<S3Bytes, BytesError>) -> Result<S3Bytes, Failure> {
@@ -59,17 +60,19 @@ pub async fn bytes(data: &DataDirectory, url: Option<&str>) -> Result<Arc<dyn Bl
             let folder = data.folder("blobs")?;
             Ok(Arc::new(LocalBytes::open(&folder).attempt("opening the blobs' folder")?))
         }
-        Some(url) => match url.strip_prefix("file://") {
-            Some(path) => {
-                let path = std::path::Path::new(path);
-                std::fs::create_dir_all(path)
-                    .attempt(format_args!("making the folder {}", path.display()))?;
-                Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
-            }
-            None if url.starts_with("s3://") => Ok(Arc::new(bucket(S3Bytes::open(url).await)?)),
-            None => {
-                Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///"))
-            }
-        },
+        Some(url) => bytes_at(url).await,
+    }
+}
+
+/// `--blobs`.
+pub async fn bytes_at(url: &str) -> Result<Arc<dyn BlobBytes>, Failure> {
+    match url.strip_prefix("file://") {
+        Some(path) => {
+            let path = std::path::Path::new(path);
+            std::fs::create_dir_all(path).attempt(format_args!("making the folder {}", path.display()))?;
+            Ok(Arc::new(LocalBytes::open(path).attempt("opening the blobs' folder")?))
+        }
+        None if url.starts_with("s3://") => Ok(Arc::new(bucket(S3Bytes::open(url).await)?)),
+        None => Err(Failure::new(Kind::Usage, "--blobs: not an address that starts with s3:// or file:///")),
     }
 }

@@ -93,7 +93,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     // Ports first: a port in use is found before anything is made.
     let bound = Bound::bind(&options).await?;
     let (clock, chance) = (Arc::new(MachineClock), Arc::new(MachineChance));
-    let known_root = keys::root(&data)?;
+    let known_root = keys::root(data.path())?;
     let store = open::store(&data, options.database.as_deref()).await?;
     let bytes = open::bytes(&data, options.blobs.as_deref()).await?;
     let tenants = store.tenants().await.attempt("reading the tenants")?;

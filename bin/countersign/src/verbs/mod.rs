@@ -1,14 +1,17 @@
 //! One file a verb.
 
 mod audit;
+mod backup;
 pub mod database;
 mod env;
 pub mod gateway;
 mod lab;
 pub mod machine;
 mod operator;
+mod restore;
 mod run;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,9 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Audit(args) => runtime()?.block_on(audit::audit(args)),
         Verb::Gateway(args) => runtime()?.block_on(gateway::gateway(args)),
         Verb::Machine(args) => runtime()?.block_on(machine::machine(args)),
+        Verb::Backup(args) => runtime()?.block_on(backup::backup(&args)),
+        Verb::Restore(args) => restore::restore(&args),
+        Verb::Verify(args) => runtime()?.block_on(verify::verify(&args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

@@ -1,5 +1,6 @@
 //! The two engines behind one connection type.
 
+mod copy;
 mod dialect;
 mod postgres;
 mod sqlite;
@@ -9,6 +10,7 @@ use std::path::Path;
 use cs_store::{Changes, StoreError};
 use futures_util::future::BoxFuture;
 
+pub use copy::{check_sqlite, copy_sqlite};
 pub(crate) use dialect::Dialect;
 
 use crate::{Row, Value, migrations};

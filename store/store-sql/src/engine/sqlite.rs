@@ -242,7 +242,7 @@ fn read_value(value: ValueRef<'_>) -> Result<Value, StoreError> {
     })
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
     let fails = |e: rusqlite::Error| explain("opening the database", &e);
     let connection =
         Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fails)?;
@@ -260,7 +260,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
 }
 
 /// The file is made before SQLite opens it, readable by its owner only (H08); the log files follow its mode.
-fn make_private_file(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make_private_file(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new()
         .create(true)
@@ -296,7 +296,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.commit().map_err(fails)
 }
 
-fn explain(attempt: &'static str, error: &rusqlite::Error) -> StoreError {
+pub(super) fn explain(attempt: &'static str, error: &rusqlite::Error) -> StoreError {
     if let rusqlite::Error::SqliteFailure(code, text) = error {
         match code.code {
             ErrorCode::ConstraintViolation => {

@@ -14,7 +14,8 @@ use cs_store::{
 };
 use cs_time::Timestamp;
 
-use self::rows::{read_blob, read_block, read_container};
+use self::rows::read_container;
+pub(super) use self::rows::{read_blob, read_block};
 use super::{audit, tags};
 use crate::{SqlStore, Value, values};
 

@@ -19,4 +19,5 @@ mod revision;
 mod rules;
 mod secrets;
 mod site;
+mod survey;
 mod tags;

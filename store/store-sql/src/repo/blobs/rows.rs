@@ -16,7 +16,7 @@ pub(super) fn read_container(row: &Row) -> Result<ContainerRow, StoreError> {
     })
 }
 
-pub(super) fn read_blob(row: &Row) -> Result<BlobRow, StoreError> {
+pub(in crate::repo) fn read_blob(row: &Row) -> Result<BlobRow, StoreError> {
     Ok(BlobRow {
         container: row.string(0)?,
         name: row.string(1)?,
@@ -32,7 +32,7 @@ pub(super) fn read_blob(row: &Row) -> Result<BlobRow, StoreError> {
     })
 }
 
-pub(super) fn read_block(row: &Row) -> Result<BlockRow, StoreError> {
+pub(in crate::repo) fn read_block(row: &Row) -> Result<BlockRow, StoreError> {
     Ok(BlockRow {
         id: row.string(0)?,
         key: row.string(1)?,
