@@ -62,6 +62,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "tools", about: "rclone, Terraform's state, the public cloud's names", minutes: 10, run: tools_step },
     Step { name: "database-versions", about: "the gateway before PostgreSQL 12, 16 and 18, by libpq 18", minutes: 15, run: versions },
     Step { name: "hostile", about: "bad bytes at every door", minutes: 15, run: |g, l| suite(&HOSTILE, g, l) },
+    Step { name: "schemathesis", about: "requests made from descriptions of the API cost no 5xx", minutes: 10, run: |g, l| suite(&SCHEMATHESIS, g, l) },
     Step { name: "development", about: "storage SDKs against the emulator's address", minutes: 10, run: development },
     Step { name: "crash", about: "kill -9 during writes loses nothing acknowledged", minutes: 15, run: crash },
     Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },
@@ -93,6 +94,12 @@ const AZ_AZURE: Suite =
     Suite { name: "az-azure", script: "azcli/run.sh", clients: &[Clients::Azcli], public_names: true };
 
 const TOOLS: Suite = Suite { name: "tools", script: "tools/run.sh", clients: &[], public_names: true };
+const SCHEMATHESIS: Suite = Suite {
+    name: "schemathesis",
+    script: "schemathesis/run.sh",
+    clients: &[Clients::Schemathesis],
+    public_names: false,
+};
 const HOSTILE: Suite = Suite { name: "hostile", script: "hostile/run.sh", clients: &[], public_names: false };
 
 /// Cases of each property; `cargo test` alone takes proptest's 256.
@@ -142,6 +149,7 @@ fn install_ahead(ground: &Ground, chosen: &[&Step]) {
         (Clients::Python, "sources"),
         (Clients::Node, "node"),
         (Clients::Azcli, "az"),
+        (Clients::Schemathesis, "schemathesis"),
         (Clients::Go, "go"),
         (Clients::Java, "java"),
         (Clients::Rust, "rust-sdk"),

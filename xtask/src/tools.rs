@@ -22,6 +22,8 @@ pub enum Clients {
     Python,
     /// az, whose dependencies do not agree with the newest SDKs.
     Azcli,
+    /// Schemathesis, which makes requests from descriptions of an API.
+    Schemathesis,
     /// moto, a stand-in for S3.
     S3,
     /// Azure SDKs for Node.js.
@@ -50,6 +52,7 @@ impl Clients {
         match self {
             Self::Python => "python",
             Self::Azcli => "azcli",
+            Self::Schemathesis => "schemathesis",
             Self::S3 => "s3",
             Self::Node => "node",
             Self::PgPython => "pgpython",
@@ -80,7 +83,7 @@ impl Clients {
 
     fn lock_file(self) -> &'static str {
         match self {
-            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => "requirements.txt",
+            Self::Python | Self::Azcli | Self::S3 | Self::Schemathesis | Self::PgPython => "requirements.txt",
             Self::Node | Self::PgNode | Self::PgServers | Self::Azurite => "package-lock.json",
             Self::Go => "go.sum",
             Self::Java => "libraries.sha256",
@@ -91,7 +94,9 @@ impl Clients {
     /// The command that tells the version of what runs or compiles these clients.
     fn version(self) -> Command {
         let words: [&str; 2] = match self {
-            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => ["python3", "--version"],
+            Self::Python | Self::Azcli | Self::S3 | Self::Schemathesis | Self::PgPython => {
+                ["python3", "--version"]
+            }
             Self::Node | Self::PgNode | Self::PgServers | Self::Azurite => ["node", "--version"],
             Self::Go => ["go", "version"],
             Self::Java => ["javac", "-version"],
@@ -119,7 +124,9 @@ impl Clients {
         match self {
             Self::Node | Self::PgNode | Self::Azurite => node(&from, &to, log),
             Self::PgServers => node(&from, &to, log).and_then(|()| libraries(&to, log)),
-            Self::Python | Self::Azcli | Self::S3 | Self::PgPython => python(&from, &to, log),
+            Self::Python | Self::Azcli | Self::S3 | Self::Schemathesis | Self::PgPython => {
+                python(&from, &to, log)
+            }
             Self::Go => compiled::go(ground, &from, &to, log),
             Self::Java => compiled::java(ground, &from, &to, log),
             Self::Rust => compiled::rust(ground, &from, &to, log),
@@ -204,7 +211,8 @@ fn apt(arguments: &[&str]) -> Command {
 mod tests {
     use super::*;
 
-    const ALL: [Clients; 11] = [
+    const ALL: [Clients; 12] = [
+        Clients::Schemathesis,
         Clients::PgServers,
         Clients::Azurite,
         Clients::PgPython,
@@ -235,7 +243,9 @@ mod tests {
     #[test]
     fn every_python_requirement_is_pinned_with_hashes() {
         let ground = Ground::find().unwrap();
-        for clients in [Clients::Python, Clients::Azcli, Clients::S3, Clients::PgPython] {
+        for clients in
+            [Clients::Python, Clients::Azcli, Clients::S3, Clients::Schemathesis, Clients::PgPython]
+        {
             let file = ground.root.join("conformance").join(clients.name()).join("requirements.txt");
             let text = fs::read_to_string(file).unwrap();
             let names = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_alphanumeric()));
