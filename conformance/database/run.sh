@@ -100,6 +100,18 @@ done
 
 step "replication where the server allows it, and nowhere else"
 psql -X "host=dbcert.$SUFFIX replication=database" -c "IDENTIFY_SYSTEM" | grep -q systemid || fail "no replication"
+# Logical replication, streamed while changes happen.
+stream="host=dbcert.$SUFFIX dbname=lab user=lab-machine"
+pg_recvlogical -d "$stream" --slot streamed --create-slot --plugin test_decoding
+pg_recvlogical -d "$stream" --slot streamed --start --status-interval 1 -f "$work/streamed" &
+receiver=$!
+super -d lab -c "CREATE TABLE streamed (n int)" -c "INSERT INTO streamed SELECT generate_series(1, 5000)"
+tries=0
+until grep -q "n\[integer\]:5000" "$work/streamed" 2>/dev/null; do tries=$((tries + 1)); [ "$tries" -lt 200 ] || fail "nothing is streamed"; sleep 0.1; done
+expect "rows streamed" "$(grep -c "table public.streamed: INSERT" "$work/streamed")" 5000
+kill -INT "$receiver"
+wait "$receiver" || true
+pg_recvlogical -d "$stream" --slot streamed --drop-slot
 refused "dbpeer" "replication connections are not allowed" psql -X "host=dbpeer.$SUFFIX replication=database" -c "IDENTIFY_SYSTEM"
 
 step "an address instead of a name, with two servers, means none"

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cs_database::{ADMINISTRATORS, CLIENT_AUTHORITY, RoleName, Rule, RuleKind, SERVERS, ServerSettings};
 use cs_ids::{ResourceId, TenantId};
-use cs_seal::Key;
+use cs_seal::{Aad, Key};
 use cs_store::{HostKind, Resource, ResourceFilter, Resources, Site};
 use serde_json::{Map, Value};
 
@@ -32,6 +32,8 @@ pub struct Server {
     pub client_authority: String,
     /// What that authority's key is derived from; `None` in a process that does not have it.
     pub key: Option<Key>,
+    /// What its gateways encipher cancel keys under.
+    pub cancel_secret: [u8; 32],
     /// All members of its resource, for whoever passes them on.
     pub properties: Map<String, Value>,
     /// Raised by every change of the server (not of its rules).
@@ -89,6 +91,7 @@ impl Databases {
             settings,
             rules,
             client_authority: authority,
+            cancel_secret: cancel_secret(&key),
             key: Some(key),
             properties,
             generation: resource.generation,
@@ -102,20 +105,29 @@ impl Databases {
     /// # Errors
     /// [`StoreError`].
     pub async fn only_label(&self) -> Result<Option<String>, StoreError> {
-        let mut found = None;
+        let mut labels = self.labels(2).await?;
+        Ok(labels.pop().filter(|_| labels.is_empty()))
+    }
+
+    /// The labels of the site's servers, `at_most` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn labels(&self, at_most: u32) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
         for tenant in self.site.tenants().await? {
             for subscription in self.resources.subscriptions(tenant.id).await? {
                 let filter = ResourceFilter {
                     subscription: Some(subscription.id),
                     kind: Some(SERVERS.to_ascii_lowercase()),
-                    limit: 2,
+                    limit: at_most,
                     ..ResourceFilter::default()
                 };
                 for server in self.resources.resources(tenant.id, filter).await? {
-                    if found.is_some() {
-                        return Ok(None);
+                    if found.len() >= at_most as usize {
+                        return Ok(found);
                     }
-                    found = Some(server.id.name().to_ascii_lowercase());
+                    found.push(server.id.name().to_ascii_lowercase());
                 }
             }
         }
@@ -144,6 +156,13 @@ impl Databases {
             filter.after = page.last().map(|r| r.id.key().to_owned());
         }
     }
+}
+
+fn cancel_secret(key: &Key) -> [u8; 32] {
+    let derived = key.derive(&Aad::of("database cancel keys"));
+    let mut secret = [0; 32];
+    secret.copy_from_slice(&derived[..32]);
+    secret
 }
 
 fn rule(row: &Resource) -> Option<Rule> {

@@ -156,7 +156,24 @@ fn refused(proven: bool, said: &mut BytesMut, kind: u8, body: Bytes) -> Refusal 
     Refusal::FromServer(said.split().freeze(), told)
 }
 
+/// Cancels what a process of a server does that belongs to another gateway's session.
+pub(crate) async fn cancel_at(server: &ServerResource, key: BackendKey, shared: &Shared) {
+    let target = match (shared.parts.sockets.get(&server.label), &server.settings.backend) {
+        (Some(socket), _) => Target::Socket(Arc::from(socket.as_path())),
+        (None, Some(backend)) => match Dial::without_role(backend) {
+            Ok(dial) => Target::Network(Arc::new(dial)),
+            Err(error) => return tracing::warn!(%error, "a cancel request could not be passed on"),
+        },
+        (None, None) => return,
+    };
+    WayBack { target, address: None, key }.cancel().await;
+}
+
 impl WayBack {
+    pub fn key(&self) -> &BackendKey {
+        &self.key
+    }
+
     /// Asks the server to cancel what the session does. Nothing comes back, whatever comes of it.
     pub async fn cancel(&self) {
         let outcome = tokio::time::timeout(CANCEL_WITHIN, self.try_cancel()).await;
@@ -170,6 +187,10 @@ impl WayBack {
         let mut stream = match (&self.target, self.address) {
             (Target::Network(dial), Some(address)) => {
                 let stream = TcpStream::connect(address).await?;
+                Server::Tls(Box::new(encrypt(stream, dial, &dial.unnamed).await?))
+            }
+            (Target::Network(dial), None) => {
+                let stream = TcpStream::connect((dial.host.as_str(), dial.port)).await?;
                 Server::Tls(Box::new(encrypt(stream, dial, &dial.unnamed).await?))
             }
             (target, _) => target.connect().await?.0,

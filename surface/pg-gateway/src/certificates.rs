@@ -74,17 +74,28 @@ impl Certificates {
             return Ok(dial);
         }
         let certified = self.certify(server, role, shared).await?;
+        let dial = Arc::new(Dial::new(backend, Some(certified))?);
+        self.made.insert(name, (now.plus_seconds(USED_SECONDS), Arc::clone(&dial)));
+        Ok(dial)
+    }
+}
+
+impl Dial {
+    /// For cancel requests of sessions that are not ours.
+    pub fn without_role(backend: &Backend) -> Result<Self, CertificateError> {
+        Self::new(backend, None)
+    }
+
+    fn new(backend: &Backend, certified: Option<Arc<CertifiedKey>>) -> Result<Self, CertificateError> {
         let roots = Arc::new(roots(&backend.certificate_authority)?);
-        let dial = Arc::new(Dial {
+        Ok(Self {
             host: backend.host.clone(),
             port: backend.port,
             name: ServerName::try_from(backend.server_name.clone())
                 .map_err(|e| CertificateError::Authority(e.to_string()))?,
-            as_role: client_config(&roots, Some(certified))?,
+            as_role: client_config(&roots, certified)?,
             unnamed: client_config(&roots, None)?,
-        });
-        self.made.insert(name, (now.plus_seconds(USED_SECONDS), Arc::clone(&dial)));
-        Ok(dial)
+        })
     }
 }
 

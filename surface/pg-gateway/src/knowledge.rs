@@ -12,6 +12,9 @@ use cs_pki::{ClientAuthority, ClientKey, serial_number};
 use cs_time::{Chance, Clock};
 use rustls::sign::CertifiedKey;
 
+/// A cancel request that names no server is tried with this many servers' secrets.
+const LABELS_AT_MOST: u32 = 64;
+
 /// The site cannot say, and why; for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -37,6 +40,11 @@ pub trait Knowledge: Send + Sync {
 
     /// The label of the only server there is, for clients that name none.
     async fn only_label(&self) -> Result<Option<String>, Unknown>;
+
+    /// The labels of all servers, where there are few.
+    async fn labels(&self) -> Result<Vec<String>, Unknown> {
+        Ok(self.only_label().await?.into_iter().collect())
+    }
 
     /// Makes sure that what is asked below of a principal is known as it is now.
     async fn meet(&self, tenant: TenantId, who: ObjectId) -> Result<(), Unknown>;
@@ -72,6 +80,10 @@ impl Knowledge for OwnSite {
 
     async fn only_label(&self) -> Result<Option<String>, Unknown> {
         self.databases.only_label().await.map_err(|e| Unknown::of(&e))
+    }
+
+    async fn labels(&self) -> Result<Vec<String>, Unknown> {
+        self.databases.labels(LABELS_AT_MOST).await.map_err(|e| Unknown::of(&e))
     }
 
     async fn meet(&self, _: TenantId, _: ObjectId) -> Result<(), Unknown> {

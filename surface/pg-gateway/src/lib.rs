@@ -10,6 +10,7 @@
 //! identity is disabled, their rule is gone or (if the server says so) their token has run out.
 
 mod backend;
+mod cancel;
 mod certificates;
 mod crowd;
 mod knowledge;
@@ -87,6 +88,8 @@ pub(crate) struct Shared {
     certificates: Certificates,
     sessions: Sessions,
     crowd: Crowd,
+    /// Who guesses keys of cancel requests.
+    guesses: Crowd,
     /// Where the site's parts live: what asks the store runs there, whichever thread moves the session's bytes.
     home: tokio::runtime::Handle,
 }
@@ -108,6 +111,7 @@ pub fn serve(
         certificates: Certificates::new()?,
         sessions: Sessions::new(limits.sessions),
         crowd: Crowd::new(limits.unproven_per_address, limits.failures_per_minute),
+        guesses: Crowd::new(0, limits.failures_per_minute),
         home: tokio::runtime::Handle::current(),
         parts,
     });

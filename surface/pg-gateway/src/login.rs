@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::{
     backend::{self, Target},
+    cancel,
     crowd::{Patience, Place},
     opening::Visit,
     refusal::Refusal,
@@ -64,6 +65,7 @@ pub(crate) async fn log_in(
     let behind = backend::log_in(target, &role, startup).await?;
     nothing_pipelined(client).await?;
 
+    let long = version >= Version::V3_2;
     let session = visit.shared.sessions.admit(
         NewSession {
             tenant: admitted.caller.tenant,
@@ -72,7 +74,8 @@ pub(crate) async fn log_in(
             label: admitted.server.label.clone(),
             role,
             expires: admitted.expires,
-            long_key: version >= Version::V3_2,
+            told: cancel::told(&admitted.server.cancel_secret, behind.way_back.key(), long),
+            long_key: long,
             behind: behind.way_back,
         },
         &*visit.shared.parts.chance,
@@ -128,6 +131,9 @@ async fn admit(
 ) -> Result<Admitted, Refusal> {
     let parts = &visit.shared.parts;
     let user = || role.as_str().to_owned();
+    if visit.shared.sessions.is_closing() {
+        return Err(Refusal::Stopping);
+    }
     match visit.shared.crowd.patience(visit.peer.ip(), parts.clock.now()) {
         Patience::Fresh => {}
         Patience::Worn => tokio::time::sleep(parts.limits.weary).await,
@@ -201,12 +207,7 @@ fn expiry(token: &str) -> Option<Timestamp> {
 /// The server that the name in the client's hello means, or the only one where it names none of ours.
 async fn find_server(client: &Client, visit: &Visit) -> Result<Option<Arc<Server>>, Refusal> {
     let parts = &visit.shared.parts;
-    let name = client.get_ref().1.server_name();
-    let label = match name.and_then(|n| parts.names.route(n)) {
-        Some(Surface::Database(label)) => Some(label),
-        Some(_) => return Ok(None),
-        None => None,
-    };
+    let Ok(label) = label(client, visit) else { return Ok(None) };
     let knowledge = Arc::clone(&parts.knowledge);
     let asked = visit.shared.home.spawn(async move {
         let label = match label {
@@ -222,6 +223,16 @@ async fn find_server(client: &Client, visit: &Visit) -> Result<Option<Arc<Server
         Ok(Ok(server)) => Ok(server),
         Ok(Err(error)) => Err(Refusal::Undecided(error.to_string())),
         Err(error) => Err(Refusal::Undecided(error.to_string())),
+    }
+}
+
+/// The server that the client's hello names, if it names one; an error for a name that is no server's.
+pub(crate) fn label(client: &Client, visit: &Visit) -> Result<Option<String>, ()> {
+    let name = client.get_ref().1.server_name();
+    match name.and_then(|n| visit.shared.parts.names.route(n)) {
+        Some(Surface::Database(label)) => Ok(Some(label)),
+        Some(_) => Err(()),
+        None => Ok(None),
     }
 }
 

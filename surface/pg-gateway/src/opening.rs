@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::{
-    Shared,
+    Shared, cancel,
     crowd::Place,
     login,
     refusal::Refusal,
@@ -94,7 +94,7 @@ pub(crate) async fn open(
         match encrypted_first(&mut client).await? {
             First::Startup(startup) => login::log_in(&mut client, &startup, place, &visit).await.map(Some),
             First::Cancel { pid, key } => {
-                visit.shared.sessions.cancel(pid, &key, &visit).await;
+                cancel::pass_on(pid, &key, login::label(&client, &visit).ok().flatten(), &visit).await;
                 // Without TLS's goodbye libpq 17 and later take the cancelling for failed.
                 farewell(&mut client, b"").await;
                 Ok(None)
@@ -135,7 +135,7 @@ async fn in_the_clear(stream: &mut TcpStream, visit: &Visit) -> Result<Option<bo
             }
             First::Gss => return Err(Malformed("the request for GSS encryption came twice").into()),
             First::Cancel { pid, key } => {
-                visit.shared.sessions.cancel(pid, &key, visit).await;
+                cancel::pass_on(pid, &key, None, visit).await;
                 return Ok(None);
             }
             First::Startup(startup) if startup.version.major != 3 => {

@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
     Patience,
     #[error("no more sessions")]
     Full,
+    #[error("the gateway is being stopped")]
+    Stopping,
     #[error("no server of this name")]
     NoServer { user: String },
     #[error("empty password")]
@@ -77,6 +79,8 @@ impl Refusal {
             Self::Patience => Report::fatal("53300", "too many failed logins from this address")
                 .hint("Try again in a minute."),
             Self::Full => Report::fatal("53300", "sorry, too many clients already"),
+            // What PostgreSQL says then; clients try again, elsewhere if they know of another.
+            Self::Stopping => Report::fatal("57P03", "the database system is shutting down"),
             Self::NoServer { user }
             | Self::NoPassword { user }
             | Self::OtherTenant { user }

@@ -21,15 +21,12 @@ use tokio::sync::Notify;
 use crate::{
     Shared,
     backend::WayBack,
-    opening::Visit,
+    cancel::{LONG_KEY, SHORT_KEY},
     refusal::Refusal,
     splice,
     streams::{Client, Server},
 };
 
-/// Cancel keys of protocol 3.0 and of 3.2, in bytes.
-const SHORT_KEY: usize = 4;
-const LONG_KEY: usize = 32;
 /// Process numbers that are taken are drawn again; with this many in a row the numbers are used up.
 const DRAWS: usize = 64;
 /// Sessions that were told to end at once are waited for so long when the gateway stops.
@@ -106,6 +103,8 @@ pub(crate) struct NewSession {
     pub role: RoleName,
     pub expires: Timestamp,
     pub long_key: bool,
+    /// What the client is told, where every gateway can make out what is meant by it.
+    pub told: Option<BackendKey>,
     pub behind: WayBack,
 }
 
@@ -152,19 +151,20 @@ impl Sessions {
     }
 
     pub fn admit(&self, new: NewSession, chance: &dyn Chance, now: Timestamp) -> Result<Admission, Refusal> {
-        let mut key = vec![0; if new.long_key { LONG_KEY } else { SHORT_KEY }];
-        chance.fill(&mut key);
-        let key = CancelKey(Bytes::from(key));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= self.most || self.closing.load(Ordering::Acquire) {
+        if self.is_closing() {
+            return Err(Refusal::Stopping);
+        }
+        if open.len() >= self.most {
             return Err(Refusal::Full);
         }
-        let pid = (0..DRAWS).map(|_| process_number(chance)).find(|pid| !open.contains_key(pid));
-        let pid = pid.ok_or(Refusal::Full)?;
+        let told = new.told.clone().filter(|told| !open.contains_key(&told.pid));
+        let key = told.or_else(|| draw(&open, new.long_key, chance)).ok_or(Refusal::Full)?;
+        let pid = key.pid;
         let entry = Arc::new(Entry {
             about: new,
             control: Control::default(),
-            key: BackendKey { pid, key },
+            key,
             seen: AtomicU32::new(0),
             still_since: AtomicI64::new(now.micros()),
         });
@@ -176,15 +176,15 @@ impl Sessions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Passes a cancel request on to the session's server. Never answered, whatever becomes of it; an address that
-    /// guesses keys wears out its patience.
-    pub async fn cancel(&self, pid: i32, key: &CancelKey, visit: &Visit) {
+    /// The session that a cancel request means.
+    pub fn find(&self, pid: i32, key: &CancelKey) -> Option<Arc<Entry>> {
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&pid).cloned();
-        let entry = known.filter(|e| verify_slices_are_equal(&e.key.key.0, &key.0).is_ok());
-        match entry {
-            Some(entry) => entry.about.behind.cancel().await,
-            None => tracing::info!(peer = %visit.peer, "a cancel request names no session"),
-        }
+        known.filter(|e| verify_slices_are_equal(&e.key.key.0, &key.0).is_ok())
+    }
+
+    /// Whether nobody is let in any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Ends all sessions: those that are idle now, the others when they are or the time is up.
@@ -213,6 +213,14 @@ impl Sessions {
             fewer.await;
         }
     }
+}
+
+/// A pair that only this gateway knows.
+fn draw(open: &HashMap<i32, Arc<Entry>>, long: bool, chance: &dyn Chance) -> Option<BackendKey> {
+    let mut key = vec![0; if long { LONG_KEY } else { SHORT_KEY }];
+    chance.fill(&mut key);
+    let pid = (0..DRAWS).map(|_| process_number(chance)).find(|pid| !open.contains_key(pid))?;
+    Some(BackendKey { pid, key: CancelKey(Bytes::from(key)) })
 }
 
 /// Positive, and not to be guessed: it is half of what a cancel request proves itself with.

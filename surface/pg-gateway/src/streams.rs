@@ -78,3 +78,25 @@ impl AsyncWrite for Server {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use nix::sys::socket::{getsockopt, sockopt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A peer that is gone without a word is noticed by the kernel, within two minutes whether we write or wait.
+    #[tokio::test]
+    async fn g12_half_open_connections_are_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        assert!(getsockopt(&stream, sockopt::KeepAlive).unwrap() && stream.nodelay().unwrap());
+        let idle = getsockopt(&stream, sockopt::TcpKeepIdle).unwrap();
+        let (every, count) = (sockopt::TcpKeepInterval, sockopt::TcpKeepCount);
+        let silent = idle + getsockopt(&stream, every).unwrap() * getsockopt(&stream, count).unwrap();
+        assert_eq!(silent, 120);
+        assert_eq!(getsockopt(&stream, sockopt::TcpUserTimeout).unwrap(), 120_000);
+    }
+}

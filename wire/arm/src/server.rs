@@ -71,6 +71,8 @@ pub struct GatewayReply {
     /// Its settings: the members `backend`, `sessions` and so on of its resource.
     pub properties: serde_json::Map<String, serde_json::Value>,
     pub client_certificate_authority: String,
+    /// What cancel keys are enciphered under, base64url; all gateways of a server have it.
+    pub cancel_secret: String,
     pub rules: Vec<GatewayRule>,
     pub principals: Vec<GatewayPrincipal>,
     /// Names the site's tokens are issued under.

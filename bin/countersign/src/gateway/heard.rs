@@ -256,6 +256,9 @@ fn read_server(reply: &GatewayReply) -> Result<Server, &'static str> {
         rules: rules.collect::<Result<_, &'static str>>()?,
         client_authority: reply.client_certificate_authority.clone(),
         key: None,
+        cancel_secret: decode_url(&reply.cancel_secret)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or("cancel secret")?,
         properties: reply.properties.clone(),
         generation: reply.generation,
         id,

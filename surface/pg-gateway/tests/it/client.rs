@@ -1,6 +1,6 @@
 //! A client that says exactly what a test wants.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use cs_wire_postgres::{
@@ -39,7 +39,11 @@ impl Default for Knock<'_> {
 }
 
 pub async fn plain(world: &World) -> TcpStream {
-    TcpStream::connect(world.door).await.unwrap()
+    at(world.door).await
+}
+
+pub async fn at(door: SocketAddr) -> TcpStream {
+    TcpStream::connect(door).await.unwrap()
 }
 
 /// All that comes until the other side closes.
@@ -81,7 +85,11 @@ pub async fn encrypt(
 impl Client {
     /// Through TLS, nothing said yet.
     pub async fn encrypted(world: &World, server: Option<&str>) -> Self {
-        let mut stream = plain(world).await;
+        Self::encrypted_at(world, world.door, server).await
+    }
+
+    pub async fn encrypted_at(world: &World, door: SocketAddr, server: Option<&str>) -> Self {
+        let mut stream = at(door).await;
         stream.write_all(&SSL_REQUEST).await.unwrap();
         let mut answer = [0];
         stream.read_exact(&mut answer).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cs_wire_postgres::password;
 use serde_json::json;
 
 use crate::{
@@ -134,6 +135,26 @@ async fn stopping_ends_idle_sessions_at_once_and_lets_transactions_finish() {
     busy.until_ready().await.unwrap();
     assert_eq!(busy.ended_with().await.code(), "57P01");
     assert!(world.shutdown.drained(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn whoever_comes_while_the_gateway_stops_is_told_to_come_again() {
+    let world = World::new().await;
+    let mut busy = Client::log_in(&world, 2, "reports").await;
+    busy.ask("begin").await;
+    busy.until_ready().await.unwrap();
+    let mut late = Client::knock(&world, &Knock::default()).await;
+    late.expect_question().await;
+    let mut idle = Client::log_in(&world, 1, "lab-machine").await;
+    world.shutdown.begin();
+    // Told to go, so the gateway has begun to stop.
+    idle.ended_with().await;
+    late.send(&password(world.token(1).as_bytes())).await;
+    let last = late.ended_with().await;
+    assert_eq!(
+        (last.code(), last.message()),
+        ("57P03".into(), "the database system is shutting down".into())
+    );
 }
 
 #[tokio::test]

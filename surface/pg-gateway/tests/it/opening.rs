@@ -1,5 +1,7 @@
 //! How a connection may begin.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use cs_wire_postgres::{
     CancelKey, ErrorFields, GSS_REQUEST, SSL_REQUEST, Version, cancel_request, password, startup,
@@ -8,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     backend::{KEY, Seen},
-    client::{Client, Knock, encrypt, plain, rest},
+    client::{Client, Knock, at, encrypt, plain, rest},
     world::{Plan, World},
 };
 
@@ -163,15 +165,42 @@ async fn cancel_requests_find_their_session_in_the_clear_and_in_tls() {
     }
 }
 
+#[tokio::test]
+async fn cancel_requests_are_understood_by_every_gateway() {
+    let world = World::new().await;
+    for (version, in_tls) in [(Version::V3_0, false), (Version::V3_2, false), (Version::V3_0, true)] {
+        let knock = Knock { version, ..Knock::default() };
+        let mut client = Client::try_log_in(&world, &knock, &world.token(1)).await.ok().unwrap();
+        world.backend.login().await;
+        client.ask("hang").await;
+        assert!(matches!(world.backend.next().await, Seen::Message(b'Q', _)));
+        let key = client.key.clone().unwrap();
+        let mut wrong = key.key.0.to_vec();
+        wrong[0] ^= 1;
+        cancel_at(&world, world.second_door, key.pid ^ 2, &CancelKey(wrong.into()), in_tls).await;
+        cancel_at(&world, world.second_door, key.pid, &key.key, in_tls).await;
+        let Seen::Cancel { key, .. } = world.backend.next().await else { panic!("no cancel") };
+        assert_eq!(key, KEY);
+        world.backend.go();
+        client.until_ready().await.unwrap();
+        drop(client);
+        assert_eq!(world.backend.next().await, Seen::Ended);
+    }
+}
+
 /// Sends one and waits until it is closed without an answer.
 async fn cancel(world: &World, pid: i32, key: &CancelKey, in_tls: bool) {
+    cancel_at(world, world.door, pid, key, in_tls).await;
+}
+
+async fn cancel_at(world: &World, door: SocketAddr, pid: i32, key: &CancelKey, in_tls: bool) {
     let packet = cancel_request(pid, key);
     if in_tls {
-        let mut client = Client::encrypted(world, Some("db1")).await;
+        let mut client = Client::encrypted_at(world, door, Some("db1")).await;
         client.send(&packet).await;
         client.expect_goodbye().await;
     } else {
-        let mut stream = plain(world).await;
+        let mut stream = at(door).await;
         stream.write_all(&packet).await.unwrap();
         assert_eq!(rest(&mut stream).await, b"");
     }

@@ -45,6 +45,8 @@ pub struct World {
     pub clock: Arc<FakeClock>,
     pub backend: Backend,
     pub door: SocketAddr,
+    /// Of another replica's gateway.
+    pub second_door: SocketAddr,
     pub ca_pem: String,
     pub shutdown: Shutdown,
     access: Arc<Access>,
@@ -108,13 +110,16 @@ impl World {
         let leaves = Arc::new(Leaves::new(ca, names.clone(), Arc::new(MachineClock)).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = listener.local_addr().unwrap();
+        let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let second_door = second.local_addr().unwrap();
         let sockets: HashMap<String, PathBuf> =
             backend.socket.iter().map(|path| ("db1".to_owned(), path.clone())).collect();
         let databases = Databases::new(Arc::clone(&store) as _, Arc::clone(&store) as _, Arc::new(Keys(key)));
         let shutdown = Shutdown::new();
-        let parts = GatewayParts {
+        let databases = Arc::new(databases);
+        let parts = |seed| GatewayParts {
             knowledge: Arc::new(OwnSite {
-                databases: Arc::new(databases),
+                databases: Arc::clone(&databases),
                 access: Arc::clone(&access),
                 clock: Arc::clone(&clock) as _,
                 chance: Arc::new(SeededChance::new(6)),
@@ -122,15 +127,19 @@ impl World {
             tokens: Arc::new(Tokens { clock: Arc::clone(&clock), access: Arc::clone(&access) }),
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock) as _,
-            chance: Arc::new(SeededChance::new(5)),
-            names,
-            tls: cs_pki::database_server_config(leaves).unwrap(),
-            sockets,
+            chance: Arc::new(SeededChance::new(seed)),
+            names: names.clone(),
+            tls: cs_pki::database_server_config(Arc::clone(&leaves) as _).unwrap(),
+            sockets: sockets.clone(),
             limits: plan.limits,
         };
-        let world = Self { _dir: dir, store, clock, backend, door, ca_pem, shutdown, access, audit };
+        let both = [parts(5), parts(55)];
+        let world =
+            Self { _dir: dir, store, clock, backend, door, second_door, ca_pem, shutdown, access, audit };
         world.furnish(&authority, &plan).await;
-        cs_pg_gateway::serve(parts, vec![listener], &world.shutdown).unwrap();
+        for (parts, listener) in both.into_iter().zip([listener, second]) {
+            cs_pg_gateway::serve(parts, vec![listener], &world.shutdown).unwrap();
+        }
         world
     }
 

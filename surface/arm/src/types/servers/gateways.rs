@@ -135,6 +135,7 @@ fn describe(call: &Call, server: &Server, principals: &[ObjectId]) -> Result<Gat
         host: call.address.names().postgres_host(&server.label),
         properties,
         client_certificate_authority: server.client_authority.clone(),
+        cancel_secret: cs_jose::encode_url(server.cancel_secret),
         rules: rules.collect(),
         principals: told,
         issuers: gateways.issuers(),
