@@ -48,6 +48,9 @@ pub enum Verb {
     Gateway(crate::verbs::gateway::GatewayArgs),
     /// Let machines in, and back in
     Machine(crate::verbs::machine::MachineArgs),
+    /// Make this host trust a site's authority and know its names, or not any more
+    #[command(before_help = "Example:\n  sudo countersign trust install --data ./site")]
+    Trust(crate::verbs::trust::TrustArgs),
     /// Copy a site, running or not, into one file
     #[command(before_help = "Example:\n  countersign backup --data ./site site-2026-11-25.backup")]
     Backup(BackupArgs),

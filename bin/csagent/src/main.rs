@@ -37,6 +37,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    cs_cli::end_with_the_reader();
     let given = match given::with_file(std::env::args_os().collect()) {
         Ok(given) => given,
         Err(failure) => return failure::report(&failure),

@@ -85,7 +85,7 @@ async fn data_keys(
     loop {
         let (rows, next) = survey.all_data_keys(mark, PAGE).await?;
         let full = rows.len() == PAGE as usize;
-        for WrappedKey { tenant, resource, sealed_as, wrapped } in rows {
+        for WrappedKey { tenant, resource, sealed_as, wrapped, .. } in rows {
             checked.keys += 1;
             let opened = tenants.get(&tenant).map(|key| key.unwrap(&Aad::of_data_key(tenant), &wrapped));
             match opened {

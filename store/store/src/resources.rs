@@ -88,6 +88,10 @@ impl HostKind {
             Self::Server => "server",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Vault, Self::Account, Self::Server].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// Whose host name it is.

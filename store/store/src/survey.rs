@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cs_ids::TenantId;
 
-use crate::{BlobRow, BlockRow, StoreError};
+use crate::{BlobRow, BlockRow, HostKind, StoreError};
 
 /// Where a walk over rows goes on: the key of the last row, empty at the beginning.
 pub type Mark = Vec<String>;
@@ -20,7 +20,7 @@ pub struct SealedSecret {
     pub sealed: Vec<u8>,
 }
 
-/// The wrapped data key of a vault or account.
+/// A vault, account or database server: its host and its wrapped data key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedKey {
     pub tenant: TenantId,
@@ -28,6 +28,9 @@ pub struct WrappedKey {
     pub resource: String,
     /// The folded id its values were sealed for: where it was made.
     pub sealed_as: String,
+    pub kind: HostKind,
+    /// The first label of its host.
+    pub label: String,
     pub wrapped: Vec<u8>,
 }
 

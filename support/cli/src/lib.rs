@@ -65,6 +65,21 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Lets the program end quietly when whoever reads its output has gone, as in `… | head`.
+///
+/// Rust programs are not ended by SIGPIPE but panic when they print; a server must not be ended by it, so the signal stays
+/// ignored and only that panic is answered by an end.
+pub fn end_with_the_reader() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        others(panic);
+    }));
+}
+
 /// Adds what was attempted to an error from below.
 pub trait Attempt<T> {
     /// # Errors

@@ -10,6 +10,7 @@ pub mod machine;
 mod operator;
 mod restore;
 mod run;
+pub mod trust;
 mod up;
 mod verify;
 
@@ -30,6 +31,7 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Audit(args) => runtime()?.block_on(audit::audit(args)),
         Verb::Gateway(args) => runtime()?.block_on(gateway::gateway(args)),
         Verb::Machine(args) => runtime()?.block_on(machine::machine(args)),
+        Verb::Trust(args) => runtime()?.block_on(trust::trust(&args)),
         Verb::Backup(args) => runtime()?.block_on(backup::backup(&args)),
         Verb::Restore(args) => restore::restore(&args),
         Verb::Verify(args) => runtime()?.block_on(verify::verify(&args)),

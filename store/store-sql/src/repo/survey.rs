@@ -1,7 +1,7 @@
 //! Walks over all rows of a kind, in the order of their keys.
 
 use async_trait::async_trait;
-use cs_store::{BlobRow, BlockRow, Mark, SealedSecret, StoreError, Survey, WrappedKey};
+use cs_store::{BlobRow, BlockRow, HostKind, Mark, SealedSecret, StoreError, Survey, WrappedKey};
 
 use super::blobs::{read_blob, read_block};
 use crate::{Row, SqlStore, Value};
@@ -71,7 +71,14 @@ impl Survey for SqlStore {
         self.page(sql, (3, 2), (after, limit), |row| {
             let (resource, sealed_as) = (row.string(1)?, row.string(5)?);
             let sealed_as = if sealed_as.is_empty() { resource.clone() } else { sealed_as };
-            Ok(WrappedKey { tenant: row.id(0)?, resource, sealed_as, wrapped: row.bytes(2)?.to_vec() })
+            Ok(WrappedKey {
+                tenant: row.id(0)?,
+                resource,
+                sealed_as,
+                kind: row.word(3, HostKind::parse)?,
+                label: row.string(4)?,
+                wrapped: row.bytes(2)?.to_vec(),
+            })
         })
         .await
     }
