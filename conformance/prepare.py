@@ -60,6 +60,7 @@ def main():
         "group": GROUP,
         "authority": site.ready["authority"].rstrip("/"),
         "resource_manager": site.ready["resource_manager"].rstrip("/"),
+        "graph": site.ready["graph"].rstrip("/"),
         "operator_client_id": site.operator["client_id"],
         "operator_client_secret": site.secret,
         "operator_object_id": me,

@@ -137,6 +137,12 @@ def resources():
     yield Door("metadata endpoints", SITE["resource_manager"], "GET", "/metadata/endpoints?api-version=2022-09-01", [])
     yield Door("group put", SITE["resource_manager"], "PUT", f"{subscription}/resourcegroups/h?api-version=2021-04-01",
                [arm, json_body], b'{"location":"local","tags":{"a":"b"}}', fine=(200, 201))
+    graph, directory = bearer("https://graph.microsoft.com"), SITE["graph"]
+    yield Door("directory filter", directory, "GET", "/v1.0/groups?$filter=startswith(displayName,%27h%27)&$top=5", [graph])
+    yield Door("directory write", directory, "POST", "/v1.0/groups", [graph, json_body],
+               b'{"displayName":"h","mailNickname":"h","mailEnabled":false,"securityEnabled":true}', fine=(201,))
+    yield Door("directory batch", directory, "POST", "/v1.0/$batch", [graph, json_body],
+               b'{"requests":[{"id":"1","method":"GET","url":"/users?$top=1"},{"id":"2","method":"GET","url":"/me","dependsOn":["1"]}]}')
     yield Door("assignments", SITE["resource_manager"], "GET",
                f"{subscription}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
                "&$filter=atScope()", [arm])

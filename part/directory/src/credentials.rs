@@ -9,6 +9,7 @@ use cs_time::Timestamp;
 use crate::{
     DirectoryError, Label, NewSecret, Principals,
     label::NAME_MAX_CHARS,
+    proof::public_key,
     secret::{self, SECRET_DAYS_MAX},
 };
 
@@ -104,10 +105,13 @@ impl Principals {
         allowed: &Allowed,
         ring: KeyRing,
         new: NewCertificate,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<Credential, DirectoryError> {
         let row = self.certificate(op, ring, new)?;
         self.has_room(op, ring).await?;
-        Ok(self.rows.add_credential(row, AuditRecord::done(op, allowed)).await?)
+        match self.rows.add_credential(row.clone(), AuditRecord::done(op, allowed)).await {
+            Err(StoreError::Exists(_)) => Err(DirectoryError::Taken("keyId")),
+            other => Ok(other.map(|()| row)?),
+        }
     }
 
     /// Makes these the certificates on a ring, and no others. One that is named by the id of one that is there stays
@@ -149,19 +153,19 @@ impl Principals {
         Ok(())
     }
 
-    /// Takes a password away.
+    /// Takes a password or certificate away.
     ///
     /// # Errors
     /// [`DirectoryError::NoObject`].
-    pub async fn remove_password(
+    pub async fn remove_credential(
         &self,
         op: &Operation,
         allowed: &Allowed,
         ring: KeyRing,
-        id: &str,
+        (kind, id): (CredentialKind, &str),
     ) -> Result<(), DirectoryError> {
         let all = self.credentials(op, ring).await?;
-        let known = all.iter().find(|c| c.kind == CredentialKind::Secret && c.id.eq_ignore_ascii_case(id));
+        let known = all.iter().find(|c| c.kind == kind && c.id.eq_ignore_ascii_case(id));
         let known = known.ok_or_else(|| DirectoryError::NoObject(id.chars().take(64).collect()))?;
         let record = AuditRecord::done(op, allowed);
         self.rows.remove_credential(op.caller.tenant, ring.client, known.id.clone(), record).await?;
@@ -188,13 +192,8 @@ impl Principals {
         if !rest.is_empty() {
             return Err(bad("something follows it"));
         }
-        let key = match read.public_key().parsed() {
-            Ok(x509_parser::public_key::PublicKey::RSA(key)) => {
-                cs_jose::PublicKey::rsa(key.modulus, key.exponent)
-            }
-            _ => None,
-        };
-        key.ok_or_else(|| bad("its key must be RSA of 2048 to 8192 bits with an exponent from 65537"))?;
+        public_key(&new.der)
+            .ok_or_else(|| bad("its key must be RSA of 2048 to 8192 bits with an exponent from 65537"))?;
         let validity = read.validity();
         let (begins, ends) = (
             Timestamp::from_seconds(validity.not_before.timestamp()),

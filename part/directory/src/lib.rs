@@ -18,6 +18,7 @@ mod find;
 mod label;
 mod links;
 mod people;
+mod proof;
 mod rights;
 mod secret;
 

@@ -18,6 +18,17 @@ pub struct Target<'t> {
     pub objects: &'t [ObjectId],
 }
 
+impl Target<'_> {
+    /// Where it is, for the record.
+    pub(crate) fn scope(&self) -> Scope {
+        let collection = Scope::root().child("directory", self.collection);
+        match self.objects.first() {
+            Some(object) => collection.child("objects", &object.to_string()),
+            None => collection,
+        }
+    }
+}
+
 impl Principals {
     /// Whether the caller may change the target.
     ///
@@ -36,10 +47,6 @@ impl Principals {
             let owners = self.objects.linked(tenant, *object, LinkKind::Owner, None, OWNERS_MAX).await?;
             owner = owner || owners.contains(&caller);
         }
-        let mut at = Scope::root().child("directory", target.collection);
-        if let Some(object) = target.objects.first() {
-            at = Scope::root().child("directory", target.collection).child("objects", &object.to_string());
-        }
-        Ok(decide_directory(&op.caller, DirectoryRights { administrator, owner }, action, &at)?)
+        Ok(decide_directory(&op.caller, DirectoryRights { administrator, owner }, action, &target.scope())?)
     }
 }

@@ -169,18 +169,28 @@ pub(crate) fn new_password(call: &Call, secret: &NewSecret) -> PasswordCredentia
 fn keys(call: &Call, all: &[Credential]) -> Vec<KeyCredential> {
     let with_key = call.query.get("$select").is_some_and(|s| s.to_lowercase().contains("keycredentials"));
     let of_kind = all.iter().filter(|c| c.kind == CredentialKind::Certificate);
-    of_kind
-        .map(|c| KeyCredential {
-            custom_key_identifier: encode_std(cs_directory::sha1(&c.material)),
-            display_name: some(Label::of(c).name),
-            end_date_time: c.expires.rfc3339(),
-            key: with_key.then(|| encode_std(&c.material)),
-            key_id: c.id.clone(),
-            start_date_time: c.not_before.rfc3339(),
-            kind: "AsymmetricX509Cert",
-            usage: "Verify",
-        })
-        .collect()
+    of_kind.map(|c| key(c, with_key)).collect()
+}
+
+fn key(c: &Credential, whole: bool) -> KeyCredential {
+    KeyCredential {
+        custom_key_identifier: encode_std(cs_directory::sha1(&c.material)),
+        display_name: some(Label::of(c).name),
+        end_date_time: c.expires.rfc3339(),
+        key: whole.then(|| encode_std(&c.material)),
+        key_id: c.id.clone(),
+        start_date_time: c.not_before.rfc3339(),
+        kind: "AsymmetricX509Cert",
+        usage: "Verify",
+    }
+}
+
+/// A certificate just added.
+pub(crate) fn new_key(call: &Call, made: &Credential) -> Map<String, Value> {
+    let context = call.context("microsoft.graph.keyCredential");
+    let shown = serde_json::to_value(key(made, false)).unwrap_or_default();
+    let members = shown.as_object().cloned().unwrap_or_default();
+    std::iter::once(("@odata.context".to_owned(), Value::String(context))).chain(members).collect()
 }
 
 fn some(text: &str) -> Option<String> {

@@ -1,7 +1,8 @@
 //! Applications, with what they prove themselves with.
 
-use cs_directory::{ApplicationChange, KeyRing, LinkKind, NewApplication, NewFederated};
+use cs_directory::{ApplicationChange, KeyRing, LinkKind, NewApplication, NewFederated, Target};
 use cs_jose::Federation;
+use cs_rbac::Allowed;
 use cs_serve::Door;
 use cs_wire_arm::graph::FederatedIdentity;
 use http::StatusCode;
@@ -27,6 +28,8 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     write("DELETE", "/v1.0/applications/{id}", |c| Box::pin(delete(c))),
     write("POST", "/v1.0/applications/{id}/addPassword", |c| Box::pin(add_password(c))),
     write("POST", "/v1.0/applications/{id}/removePassword", |c| Box::pin(remove_password(c))),
+    write("POST", "/v1.0/applications/{id}/addKey", |c| Box::pin(add_key(c))),
+    write("POST", "/v1.0/applications/{id}/removeKey", |c| Box::pin(remove_key(c))),
     read("GET", "/v1.0/applications/{id}/owners", |c| Box::pin(owners(c))),
     write("POST", "/v1.0/applications/{id}/owners/$ref", |c| Box::pin(add_owner(c))),
     write("DELETE", "/v1.0/applications/{id}/owners/{who}/$ref", |c| Box::pin(remove_owner(c))),
@@ -105,6 +108,26 @@ async fn add_password(call: &Call) -> Answer {
 async fn remove_password(call: &Call) -> Answer {
     let (known, allowed) = call.directory().permit_application(&call.op, UPDATE, call.object("id")?).await?;
     credentials::remove_password(call, &allowed, KeyRing::of_application(known.client)).await
+}
+
+/// Also for the application itself: it proves that it holds one of its keys.
+async fn rolling(call: &Call) -> Result<(cs_directory::Application, Allowed, KeyRing), Failure> {
+    let known = call.directory().application(&call.op, call.object("id")?).await?;
+    let objects = call.directory().owned_through(&call.op, Some(known.client), known.object).await?;
+    let ring = KeyRing::of_application(known.client);
+    let target = Target { collection: OF, objects: &objects };
+    let allowed = call.directory().permit_rolling(&call.op, UPDATE, target, ring).await?;
+    Ok((known, allowed, ring))
+}
+
+async fn add_key(call: &Call) -> Answer {
+    let (known, allowed, ring) = rolling(call).await?;
+    credentials::add_key(call, &allowed, ring, known.object).await
+}
+
+async fn remove_key(call: &Call) -> Answer {
+    let (known, allowed, ring) = rolling(call).await?;
+    credentials::remove_key(call, &allowed, ring, known.object).await
 }
 
 async fn owners(call: &Call) -> Answer {

@@ -112,11 +112,21 @@ async fn answer(call: &Call, step: &Step) -> Answer {
     inner.attend(run).await
 }
 
+/// A header's name as Graph writes it. Microsoft's own client looks for `Content-Type`, letter by letter.
+fn spelled(name: &str) -> String {
+    let mut begins = true;
+    let letter = |c: char| {
+        let first = std::mem::replace(&mut begins, c == '-');
+        if first { c.to_ascii_uppercase() } else { c }
+    };
+    name.chars().map(letter).collect()
+}
+
 async fn shown(id: String, response: Response) -> Result<Answered, Failure> {
     let (head, body) = response.into_parts();
     let bytes = read_body(body, ANSWER_MAX_BYTES).await?;
     let text = |value: &http::HeaderValue| Value::String(value.to_str().unwrap_or_default().to_owned());
-    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let headers = head.headers.iter().map(|(name, value)| (spelled(name.as_str()), text(value))).collect();
     let body = serde_json::from_slice(&bytes).unwrap_or_default();
     Ok(Answered { id, status: head.status.as_u16(), headers, body })
 }

@@ -1,6 +1,7 @@
 //! Passwords and certificates. Applications and service principals each have their own, by the same words.
 
-use cs_directory::{Given, KeyRing, NewCertificate};
+use cs_directory::{CredentialKind, Given, KeyRing, NewCertificate};
+use cs_ids::ObjectId;
 use cs_rbac::Allowed;
 use cs_serve::json;
 use http::StatusCode;
@@ -19,21 +20,49 @@ pub(crate) type Keys = Vec<(Option<String>, Option<NewCertificate>)>;
 pub(crate) fn certificates(body: &mut Body) -> Result<Option<Keys>, Failure> {
     const NAME: &str = "keyCredentials";
     let Some(all) = body.list(NAME)? else { return Ok(None) };
-    let one = |value| {
-        let mut key = Body::of(value).ok_or_else(|| wrong(NAME))?;
-        let id = key.text("keyId")?;
-        let given = Given {
-            name: key.text("displayName")?.unwrap_or_default(),
-            from: key.time("startDateTime")?,
-            until: key.time("endDateTime")?,
-        };
-        let Some(text) = key.text("key")? else { return Ok((id, None)) };
-        // az leaves the line breaks of the PEM file in.
-        let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        let der = cs_jose::decode_any(&text).ok_or_else(|| wrong("key"))?;
-        Ok((id.clone(), Some(NewCertificate { der, given, id })))
+    all.into_iter()
+        .map(|value| certificate(Body::of(value).ok_or_else(|| wrong(NAME))?))
+        .collect::<Result<Keys, Failure>>()
+        .map(Some)
+}
+
+fn certificate(mut key: Body) -> Result<(Option<String>, Option<NewCertificate>), Failure> {
+    let id = key.text("keyId")?;
+    let given = Given {
+        name: key.text("displayName")?.unwrap_or_default(),
+        from: key.time("startDateTime")?,
+        until: key.time("endDateTime")?,
     };
-    all.into_iter().map(one).collect::<Result<Keys, Failure>>().map(Some)
+    let Some(text) = key.text("key")? else { return Ok((id, None)) };
+    // az leaves the line breaks of the PEM file in.
+    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let der = cs_jose::decode_any(&text).ok_or_else(|| wrong("key"))?;
+    Ok((id.clone(), Some(NewCertificate { der, given, id })))
+}
+
+/// What `addKey` and `removeKey` bring beside their proof.
+async fn proven(call: &Call, ring: KeyRing, object: ObjectId) -> Result<Body, Failure> {
+    let mut body = call.body()?;
+    let proof = body.needed("proof")?;
+    call.directory().prove(&call.op, ring, object, &proof).await?;
+    Ok(body)
+}
+
+/// A certificate added by whoever holds the key of another one.
+pub(crate) async fn add_key(call: &Call, allowed: &Allowed, ring: KeyRing, object: ObjectId) -> Answer {
+    let mut body = proven(call, ring, object).await?;
+    let key = body.object("keyCredential")?.ok_or_else(|| wrong("keyCredential"))?;
+    let (_, new) = certificate(key)?;
+    let new = new.ok_or_else(|| wrong("keyCredential"))?;
+    let made = call.directory().add_certificate(&call.op, allowed, ring, new).await?;
+    Ok(json(StatusCode::OK, &objects::new_key(call, &made)))
+}
+
+pub(crate) async fn remove_key(call: &Call, allowed: &Allowed, ring: KeyRing, object: ObjectId) -> Answer {
+    let id = proven(call, ring, object).await?.needed("keyId")?;
+    let which = (CredentialKind::Certificate, id.as_str());
+    call.directory().remove_credential(&call.op, allowed, ring, which).await?;
+    Ok(nothing())
 }
 
 pub(crate) async fn set(call: &Call, allowed: &Allowed, ring: KeyRing, keys: Keys) -> Result<(), Failure> {
@@ -58,6 +87,7 @@ pub(crate) async fn add_password(call: &Call, allowed: &Allowed, ring: KeyRing) 
 
 pub(crate) async fn remove_password(call: &Call, allowed: &Allowed, ring: KeyRing) -> Answer {
     let id = call.body()?.needed("keyId")?;
-    call.directory().remove_password(&call.op, allowed, ring, &id).await?;
+    let which = (CredentialKind::Secret, id.as_str());
+    call.directory().remove_credential(&call.op, allowed, ring, which).await?;
     Ok(nothing())
 }

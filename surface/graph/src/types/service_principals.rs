@@ -1,6 +1,6 @@
 //! Service principals: of applications, machines and user-assigned identities.
 
-use cs_directory::{KeyRing, LinkKind, NewServicePrincipal, Principal, PrincipalKind};
+use cs_directory::{KeyRing, LinkKind, NewServicePrincipal, Principal, PrincipalKind, Target};
 use cs_rbac::Allowed;
 use cs_serve::Door;
 use http::StatusCode;
@@ -29,6 +29,8 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     write("DELETE", "/v1.0/servicePrincipals/{id}", |c| Box::pin(delete(c))),
     write("POST", "/v1.0/servicePrincipals/{id}/addPassword", |c| Box::pin(add_password(c))),
     write("POST", "/v1.0/servicePrincipals/{id}/removePassword", |c| Box::pin(remove_password(c))),
+    write("POST", "/v1.0/servicePrincipals/{id}/addKey", |c| Box::pin(add_key(c))),
+    write("POST", "/v1.0/servicePrincipals/{id}/removeKey", |c| Box::pin(remove_key(c))),
     read("GET", "/v1.0/servicePrincipals/{id}/owners", |c| Box::pin(owners(c))),
     write("POST", "/v1.0/servicePrincipals/{id}/owners/$ref", |c| Box::pin(add_owner(c))),
     write("DELETE", "/v1.0/servicePrincipals/{id}/owners/{who}/$ref", |c| Box::pin(remove_owner(c))),
@@ -118,6 +120,30 @@ async fn add_password(call: &Call) -> Answer {
 async fn remove_password(call: &Call) -> Answer {
     let (known, allowed) = permitted(call, CREDENTIALS).await?;
     credentials::remove_password(call, &allowed, ring_of(&known)?).await
+}
+
+/// Also for the service principal itself: it proves that it holds one of its keys.
+async fn rolling(call: &Call) -> Result<(Principal, Allowed, KeyRing), Failure> {
+    let known = call.directory().acting(&call.op, call.object("id")?).await?;
+    let objects = call.directory().owned_through(&call.op, known.client, known.object).await?;
+    let target = Target { collection: OF, objects: &objects };
+    // Who may not is told so first, whatever the kind.
+    let allowed = match ring_of(&known) {
+        Ok(ring) => call.directory().permit_rolling(&call.op, CREDENTIALS, target, ring).await?,
+        Err(_) => call.directory().permit(&call.op, CREDENTIALS, target).await?,
+    };
+    let ring = ring_of(&known)?;
+    Ok((known, allowed, ring))
+}
+
+async fn add_key(call: &Call) -> Answer {
+    let (known, allowed, ring) = rolling(call).await?;
+    credentials::add_key(call, &allowed, ring, known.object).await
+}
+
+async fn remove_key(call: &Call) -> Answer {
+    let (known, allowed, ring) = rolling(call).await?;
+    credentials::remove_key(call, &allowed, ring, known.object).await
 }
 
 async fn owners(call: &Call) -> Answer {
