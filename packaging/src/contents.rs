@@ -37,6 +37,7 @@ pub fn all(units: &str) -> Vec<Entry> {
         entry("/usr/bin/csagent", What::Link("/opt/azcmagent/bin/himds")),
         unit("himdsd.service", include_str!("../files/himdsd.service")),
         unit("himdsd.socket", include_str!("../files/himdsd.socket")),
+        unit("csagent-certificates.service", include_str!("../files/csagent-certificates.service")),
         entry(
             &format!("{units}/system.conf.d/azcmagent.conf"),
             What::Text(include_str!("../files/azcmagent.conf")),

@@ -46,6 +46,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lab-azure", about: "the lab in a shell, the public cloud's names", minutes: 5, run: |g, l| suite(&LAB_AZURE, g, l) },
     Step { name: "agent", about: "csagent: connect, serve, outlive the site, disconnect", minutes: 5, run: |g, l| suite(&AGENT, g, l) },
     Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&SOURCES, g, l) },
+    Step { name: "certificates", about: "csagent keeps a vault's certificates as files", minutes: 5, run: |g, l| suite(&CERTIFICATES, g, l) },
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
     Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&ENROL, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
@@ -74,6 +75,8 @@ pub const STEPS: &[Step] = &[
 const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
 const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", clients: &[], public_names: true };
 const AGENT: Suite = Suite { name: "agent", script: "agent/agent.sh", clients: &[], public_names: false };
+const CERTIFICATES: Suite =
+    Suite { name: "certificates", script: "certificates/run.sh", clients: &[], public_names: false };
 const SOURCES: Suite =
     Suite { name: "sources", script: "sources/run.sh", clients: &[Clients::Python], public_names: false };
 const ENROL: Suite = Suite { name: "enrol", script: "agent/enrol.sh", clients: &[], public_names: false };
@@ -417,9 +420,21 @@ mod tests {
     #[test]
     fn every_suite_has_its_script() {
         let ground = Ground::find().unwrap();
-        for suite in
-            [LAB_SHELL, LAB_AZURE, AGENT, SOURCES, PYTHON, NODE, GO, JAVA, RUST, AZ, AZ_AZURE, HOSTILE]
-        {
+        for suite in [
+            LAB_SHELL,
+            LAB_AZURE,
+            AGENT,
+            CERTIFICATES,
+            SOURCES,
+            PYTHON,
+            NODE,
+            GO,
+            JAVA,
+            RUST,
+            AZ,
+            AZ_AZURE,
+            HOSTILE,
+        ] {
             assert!(ground.root.join("conformance").join(suite.script).is_file(), "{}", suite.script);
         }
     }

@@ -38,6 +38,8 @@ pub enum Verb {
         before_help = "Example:\n  ip netns exec web csagent forward --listen 169.254.169.254:80 --to /run/csagent/web.sock"
     )]
     Forward(ForwardArgs),
+    /// Keep certificates of a vault as files, the newest behind a link
+    Certificates(crate::certificates::CertificatesArgs),
     /// Show what this machine is connected as
     #[command(before_help = "Example:\n  csagent show -j")]
     Show(ShowArgs),

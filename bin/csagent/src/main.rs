@@ -1,5 +1,6 @@
 //! `csagent`: the machine's side of a site. Called as `azcmagent` it takes the same verbs and flags.
 
+mod certificates;
 mod check;
 mod cli;
 mod config;
@@ -60,6 +61,7 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Disconnect(args) => runtime()?.block_on(disconnect::disconnect(args)),
         Verb::Run(args) => runtime()?.block_on(run::run(args)),
         Verb::Forward(args) => runtime()?.block_on(forward::forward(args)),
+        Verb::Certificates(args) => runtime()?.block_on(certificates::certificates(args)),
         Verb::Show(args) => show::show(&args),
         Verb::Check(args) => runtime()?.block_on(check::check(&args)),
         Verb::Config(args) => config::config(&args),

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{Gid, Group, Uid, fchown};
+use nix::unistd::{Gid, Group, Uid, User, fchown};
 
 /// Who may do what with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +47,22 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Points a symbolic link at another file in one step: there is no moment without it. What is no link is never replaced.
+///
+/// # Errors
+/// Whatever the system says, and [`io::ErrorKind::AlreadyExists`] where something else has the name.
+pub fn link(path: &Path, target: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_symlink() => return Err(io::ErrorKind::AlreadyExists.into()),
+        _ => {}
+    }
+    let temporary = beside(path)?;
+    drop(fs::remove_file(&temporary));
+    symlink(target, &temporary)?;
+    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    sync_folder(path)
+}
+
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     Ok(path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id())))
@@ -57,6 +73,12 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
+/// A user by name or number.
+pub fn user(name: &str) -> Option<Uid> {
+    let named = || User::from_name(name).ok().flatten().map(|u| u.uid);
+    name.parse().ok().map(Uid::from_raw).or_else(named)
+}
+
 /// A group by name or number.
 pub fn group(name: &str) -> Option<Gid> {
     let named = || Group::from_name(name).ok().flatten().map(|g| g.gid);
@@ -65,8 +87,6 @@ pub fn group(name: &str) -> Option<Gid> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
 
     #[test]
@@ -100,5 +120,18 @@ mod tests {
         write(&path, b"new", Access::mode(0o600)).unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
         assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_link_moves_in_one_step_and_replaces_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web");
+        for target in ["web.1", "web.2"] {
+            link(&path, Path::new(target)).unwrap();
+            assert_eq!(fs::read_link(&path).unwrap(), Path::new(target));
+        }
+        let file = dir.path().join("file");
+        fs::write(&file, "somebody's").unwrap();
+        assert_eq!(link(&file, Path::new("web.1")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 }
