@@ -50,6 +50,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
     Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&ENROL, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
+    Step { name: "inside", about: "what programs in every language see inside countersign run", minutes: 10, run: inside },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
     Step { name: "go", about: "Azure SDKs for Go", minutes: 15, run: |g, l| suite(&GO, g, l) },
@@ -272,6 +273,21 @@ fn backup(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     let data = ground.fresh_data("backup")?;
     let mut run = Command::new("python3");
     passed(log.run(run.current_dir(&ground.root).arg("conformance/backup/backup.py").arg(program).arg(&data)))
+}
+
+fn inside(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(suites::TOOLS, log)?;
+    tools::debian(
+        &[("wget", "wget"), ("openssl", "openssl"), ("script", "bsdutils"), ("pgrep", "procps")],
+        log,
+    )?;
+    let program = suites::countersign(ground, log)?;
+    let data = ground.fresh_data("inside")?;
+    let mut run = Command::new("sh");
+    run.current_dir(&ground.root).arg("conformance/inside/run.sh").arg(program).arg(&data);
+    log.run(run.env("GO_CACHE", ground.clients("cache").join("go/build")))?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(Outcome::Passed)
 }
 
 fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
