@@ -53,6 +53,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "inside", about: "what programs in every language see inside countersign run", minutes: 10, run: inside },
     Step { name: "proxied", about: "countersign run where the kernel refuses namespaces", minutes: 15, run: proxied },
     Step { name: "node", about: "Azure SDKs for Node.js", minutes: 15, run: |g, l| suite(&NODE, g, l) },
+    Step { name: "matrix", about: "every source of identity by every kind of id; the table in docs/compatibility.md is what is found", minutes: 10, run: |g, l| suite(&MATRIX, g, l) },
     Step { name: "go", about: "Azure SDKs for Go", minutes: 15, run: |g, l| suite(&GO, g, l) },
     Step { name: "java", about: "Azure SDKs for Java", minutes: 15, run: |g, l| suite(&JAVA, g, l) },
     Step { name: "rust-sdk", about: "Azure SDKs for Rust, object_store", minutes: 15, run: |g, l| suite(&RUST, g, l) },
@@ -78,6 +79,12 @@ const LAB_AZURE: Suite = Suite { name: "lab-azure", script: "lab/lab.sh", client
 const AGENT: Suite = Suite { name: "agent", script: "agent/agent.sh", clients: &[], public_names: false };
 const CERTIFICATES: Suite =
     Suite { name: "certificates", script: "certificates/run.sh", clients: &[], public_names: false };
+const MATRIX: Suite = Suite {
+    name: "matrix",
+    script: "matrix/run.sh",
+    clients: &[Clients::Python, Clients::Node],
+    public_names: false,
+};
 const SOURCES: Suite =
     Suite { name: "sources", script: "sources/run.sh", clients: &[Clients::Python], public_names: false };
 const ENROL: Suite = Suite { name: "enrol", script: "agent/enrol.sh", clients: &[], public_names: false };
@@ -152,6 +159,7 @@ fn install_ahead(ground: &Ground, chosen: &[&Step]) {
         (Clients::Python, "python"),
         (Clients::Python, "sources"),
         (Clients::Node, "node"),
+        (Clients::Node, "matrix"),
         (Clients::Azcli, "az"),
         (Clients::Schemathesis, "schemathesis"),
         (Clients::Go, "go"),

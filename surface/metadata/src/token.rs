@@ -160,7 +160,9 @@ pub(crate) fn resource(query: &Query) -> Result<&str, Refusal> {
 
 pub(crate) fn selector(query: &Query) -> Result<Selector<'_>, Refusal> {
     let given = |name: &str| query.get(name).filter(|v| !v.is_empty());
-    let resource = given("msi_res_id").or_else(|| given("mi_res_id"));
+    // The last is what azure-identity's asynchronous client for Python sends to IMDS: ignoring it would give the
+    // machine's own token to somebody who has asked for another (A11).
+    let resource = given("msi_res_id").or_else(|| given("mi_res_id")).or_else(|| given("resource_id"));
     let object = given("object_id").or_else(|| given("principal_id"));
     match (given("client_id"), object, resource) {
         (None, None, None) => Ok(Selector::System),

@@ -59,6 +59,7 @@ async fn imds_answers_in_one_step_and_echoes_the_selector() {
         (format!("object_id={}", u.object), "object_id", u.object.to_string()),
         (format!("msi_res_id={}", u.resource), "msi_res_id", u.resource.clone()),
         (format!("mi_res_id={}", u.resource.to_uppercase()), "msi_res_id", u.resource.to_uppercase()),
+        (format!("resource_id={}", u.resource), "msi_res_id", u.resource.clone()),
     ] {
         let reply = world.get(Imds, &format!("{base}&{selector}")).await;
         assert_eq!(reply.json()[member], value, "{}", reply.text);

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Every client with every source of a machine's identity, by every kind of id, with no setting but the source's variables;
+# the table in docs/compatibility.md must say what is found. HIMDS and IMDS are those of the site's own host, the others
+# csagent's. Run by `countersign run`.
+#     MATRIX_WRITE=1 writes the table instead
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+clients=${CONFORMANCE_CLIENTS:-$here/../../target/conformance}
+python=$clients/python/bin/python
+export NODE_PATH="$clients/node/node_modules" PYTHONDONTWRITEBYTECODE=1
+work=$(mktemp -d)
+agent=''
+trap '[ -z "$agent" ] || kill "$agent" 2>/dev/null || true; rm -rf "$work"' EXIT
+fail() { echo "FAILED: $1" >&2; exit 1; }
+ready() { jq -r "$1" "$COUNTERSIGN_READY_FILE"; }
+python3 "$here/../prepare.py" >"$work/prepared.json"
+export COUNTERSIGN_PREPARED="$work/prepared.json"
+site() { jq -er ".$1" "$work/prepared.json"; }
+
+data=$work/agent
+"$CSAGENT" connect --data "$data" --site "$(ready .resource_manager)" --ca-file "$(ready .ca_file)" -g conformance -n matrix \
+    -i "$(ready .operator.client_id)" --service-principal-secret-file "$(ready .operator.client_secret_file)"
+eval "$(python3 "$here/../sources/prepare.py" "$data/agentconfig.json")"
+cat >"$data/sources.json" <<END
+{"sources": [
+  {"name": "web", "kind": "app-service", "listen": "127.0.0.1:0", "environment_file": "$work/app-service.env"},
+  {"name": "shell", "kind": "cloud-shell", "listen": "127.0.0.1:0", "environment_file": "$work/cloud-shell.env"},
+  {"name": "job", "kind": "workload-identity", "client_id": "$JOB", "token_file": "$work/job.token", "environment_file": "$work/workload.env"}
+]}
+END
+"$CSAGENT" run --data "$data" --himds-port 0 --ready-file "$work/ready.json" &
+agent=$!
+tries=0
+until [ -f "$work/ready.json" ]; do tries=$((tries + 1)); [ "$tries" -lt 150 ] || fail "the agent is not ready"; sleep 0.1; done
+AGENT=$(jq -r .principal_id "$data/agentconfig.json") MACHINE=$(site machine_principal_id)
+export EXPECT_IDENTITY="$(site identity_object_id)"
+printf 'IDENTITY_ENDPOINT=%s\nIMDS_ENDPOINT=%s\n' "$IDENTITY_ENDPOINT" "$IMDS_ENDPOINT" >"$work/arc.env"
+: >"$work/imds.env"
+
+# as SOURCE OWN COMMAND…: with that source's variables alone. Only HIMDS is looked for by its file, which would win over IMDS.
+as() {
+    source=$1 own=$2
+    shift 2
+    if [ "$source" = arc ]; then
+        env EXPECT_OWN="$own" $(cat "$work/$source.env") "$@"
+    else
+        unshare -Urm sh -c 'mount -t tmpfs none /opt/azcmagent && exec "$@"' sh \
+            env -u IDENTITY_ENDPOINT -u IMDS_ENDPOINT EXPECT_OWN="$own" $(cat "$work/$source.env") "$@"
+    fi
+}
+for pair in arc:$MACHINE imds:$MACHINE app-service:$AGENT cloud-shell:$AGENT workload:$JOB_OBJECT; do
+    as "${pair%%:*}" "${pair#*:}" "$python" "$here/ask.py" "${pair%%:*}" >>"$work/results"
+    as "${pair%%:*}" "${pair#*:}" node "$here/ask.cjs" "${pair%%:*}" >>"$work/results"
+done
+cat "$work/results"
+flag=--check; [ -z "${MATRIX_WRITE-}" ] || flag=''
+python3 "$here/table.py" $flag "$work/results" "$here/../../docs/compatibility.md"
+[ "$(unshare -Urnm sh -c 'ip link set lo up && mount -t tmpfs none /opt/azcmagent && exec env -u IDENTITY_ENDPOINT -u IMDS_ENDPOINT "$@"' sh \
+    "$python" "$here/soon.py" nothing)" = "within a second" ] || fail "no failure within a second where nothing listens"
+[ "$("$python" "$here/soon.py" half-life)" = "at half-life" ] || fail "no refresh at half-life"
+echo "matrix: as docs/compatibility.md says"
