@@ -49,9 +49,10 @@ serve() {
     agents="$agents $!" last=$!
     until_so "$1 is served" "[ -f '$work/$1.ready' ]"
 }
-asks() {
+asks() { asks_for "$1" https://vault.azure.net; }
+asks_for() {
     himds=$(jq -r .himds "$work/$1.ready")
-    url="$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https://vault.azure.net"
+    url="$himds/metadata/identity/oauth2/token?api-version=2020-06-01&resource=$2"
     file=$(curl -s -D - -o /dev/null -H Metadata:true "$url" | grep Www-Authenticate | cut -d= -f2 | tr -d '[:cntrl:]')
     curl -s -H Metadata:true -H "Authorization: Basic $(cat "$file")" "$url"
 }
@@ -91,5 +92,32 @@ kill "$copy"; wait "$copy" || true
 "$countersign" machine release m1 --resource-group plant 2>/dev/null
 until_so "released, the one that is left gets tokens" "[ \"\$(asks m1 | jq -r .token_type)\" = Bearer ]"
 kill "$last"; wait "$last" || fail "the agent did not end cleanly"
+
+# Who may ask: curl may have the vault's tokens, and nobody anything else.
+cat >"$work/m1/callers.json" <<END
+{"default": "deny", "rules": [
+  {"name": "curl and the vault", "effect": "allow", "executables": ["$(readlink -f "$(command -v curl)")"], "audiences": ["https://vault.azure.net"]}]}
+END
+serve m1
+expect "the program that the policy names gets a token" "$(asks m1 | jq -r .token_type)" Bearer
+expect "which is logged with who asked" "$(grep -c "callers: token for uid .*, pid .*$(readlink -f "$(command -v curl)").* source=\"himds\"" "$work/m1.log")" 1
+expect "another audience is refused by name" "$(asks_for m1 https://management.azure.com | grep -c "Rule 'default' of this machine's policy refuses uid")" 1
+expect "another program too" "$(python3 - "$(jq -r .himds "$work/m1.ready")" <<'END'
+import json, sys, urllib.error, urllib.request
+url = sys.argv[1] + "/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https://vault.azure.net"
+def ask(headers):
+    try:
+        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(urllib.request.Request(url, headers={"Metadata": "true", **headers}))
+    except urllib.error.HTTPError as error:
+        return error
+key = open(ask({}).headers["WWW-Authenticate"].split("=", 1)[1]).read()
+print("python" in json.load(ask({"Authorization": "Basic " + key}))["error_description"])
+END
+)" True
+echo '{"default": "allow", "rule": []}' >"$work/m1/callers.json"
+expect "a policy that breaks gives nobody anything" "$(asks m1 | jq -r .error)" forbidden
+kill "$last"; wait "$last" || fail "the agent did not end cleanly"
+code=0; "$CSAGENT" run --data "$work/m1" --himds-port 0 2>"$work/said" || code=$?
+expect "and no start" "$code $(grep -c 'policy of callers' "$work/said")" "2 1"
 agents=''
 echo "enrol: every step as expected"

@@ -94,6 +94,9 @@ pub struct UpArgs {
     /// IMDS [default: 169.254.169.254:80 where that address is on this host, else 127.0.0.1:4280]
     #[arg(long, value_name = "ADDR:PORT", env = "COUNTERSIGN_IMDS")]
     pub imds: Option<SocketAddr>,
+    /// Who on this host may have which tokens of its machine [default: whoever may ask]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CALLERS")]
+    pub callers: Option<PathBuf>,
     /// Do not connect this host as a machine
     #[arg(long, env = "COUNTERSIGN_NO_MACHINE")]
     pub no_machine: bool,

@@ -29,7 +29,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    cs_telemetry::start("warn");
+    // Who asks a standing site's machine for tokens is said unasked.
+    let stands = matches!(cli.verb, cli::Verb::Up(_));
+    cs_telemetry::start(if stands { "warn,callers=info" } else { "warn" });
     no_core_dumps();
     match verbs::carry_out(cli) {
         Ok(code) => code,

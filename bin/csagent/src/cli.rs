@@ -207,6 +207,9 @@ pub struct RunArgs {
     /// As root: be this user once everything is bound
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Who on this machine may have which tokens [default: callers.json in --data, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub callers: Option<PathBuf>,
     /// Written once every listener answers, removed at exit
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

@@ -48,7 +48,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    cs_telemetry::start(if cli.common.verbose { "info" } else { "warn" });
+    cs_telemetry::start(match (&cli.verb, cli.common.verbose) {
+        (_, true) => "info",
+        // Who asked for tokens is said unasked.
+        (Verb::Run(_), false) => "warn,callers=info",
+        _ => "warn",
+    });
     match carry_out(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure::report(&failure),

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use cs_broker::{Broker, ChallengeDesk, ChallengeDirectory, TokenIssuer};
-use cs_metadata::{Metadata, Service};
+use cs_broker::{Broker, ChallengeDesk, ChallengeDirectory, PolicyFile, TokenIssuer};
+use cs_metadata::{Callers, Metadata, Service};
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
 use cs_time::{Chance, Clock, MachineChance, MachineClock};
 use tokio::{
@@ -24,7 +24,7 @@ use crate::{
     cli::RunArgs,
     database,
     facts::Live,
-    failure::{Attempt, Failure},
+    failure::{Attempt, Failure, Kind},
     inherited::Inherited,
     ports, privileges,
     sources::{self, Projector},
@@ -38,6 +38,8 @@ pub const CHALLENGES: &str = "/var/opt/azcmagent/tokens";
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 /// Seconds between two heartbeats: how soon a copy of this machine is found out.
 const BEAT_SECONDS: i64 = 295;
+/// Who may have tokens, where somebody has written it.
+pub const CALLERS: &str = "callers.json";
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// HIMDS on two addresses, and IMDS.
 const LISTENERS_MIN: usize = 3;
@@ -77,7 +79,8 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let _only = place.lock_for_daemon()?;
     let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
-    let parts = parts(&live, &challenges)?;
+    let callers = callers(args.callers.as_deref(), &place)?;
+    let parts = parts(&live, &challenges, callers)?;
     let shutdown = Shutdown::new();
     let addresses = Addresses {
         himds: himds.first().and_then(|l| l.local_addr().ok()),
@@ -123,7 +126,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parts(live: &Arc<Live>, challenges: &Path) -> Result<Arc<Metadata>, Failure> {
+fn parts(live: &Arc<Live>, challenges: &Path, callers: Arc<Callers>) -> Result<Arc<Metadata>, Failure> {
     let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
     let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
         (Arc::new(MachineClock), Arc::new(MachineChance));
@@ -135,8 +138,20 @@ fn parts(live: &Arc<Live>, challenges: &Path) -> Result<Arc<Metadata>, Failure> 
         clock,
         chance,
         app_service_header: None,
+        callers,
         attester: None,
     }))
+}
+
+/// With the policy that is named, or that lies beside the registration; a broken one is no start.
+fn callers(named: Option<&Path>, place: &Place) -> Result<Arc<Callers>, Failure> {
+    let beside = place.at(CALLERS);
+    let path = named.or_else(|| beside.exists().then_some(beside.as_path()));
+    let policy = path.map(PolicyFile::open).transpose().map_err(|why| {
+        Failure::new(Kind::Usage, format!("the policy of callers: {why}"))
+            .hint("docs/operating.md shows how it is written")
+    })?;
+    Ok(Arc::new(Callers::new(policy)))
 }
 
 struct Addresses {
@@ -197,6 +212,7 @@ async fn sweep(parts: Arc<Metadata>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         parts.desk.sweep();
+        parts.callers.flush(MachineClock.now());
         // Nobody listens unless the unit sets WatchdogSec.
         notify("WATCHDOG=1");
     }

@@ -9,9 +9,11 @@ mod desk;
 mod files;
 mod issuer;
 mod machine;
+mod policy;
 
 pub use broker::Broker;
 pub use desk::{ChallengeDesk, Claim, DeskError, Opened};
 pub use files::{ChallengeDirectory, DirectoryError};
 pub use issuer::{Identity, IssueError, Token, TokenIssuer};
 pub use machine::{Attester, Facts, Interface, MachineFacts};
+pub use policy::{Caller, Executable, Forbidden, Policy, PolicyFile, Process, Wish};

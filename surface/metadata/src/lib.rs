@@ -5,11 +5,13 @@
 //! `siblings.rs` the other two, `source.rs` listeners that serve one identity of several.
 
 mod attested;
+mod callers;
 mod doors;
 mod failure;
 mod instance;
 mod owner;
 mod pace;
+mod processes;
 mod rules;
 mod service;
 mod siblings;
@@ -17,6 +19,7 @@ mod source;
 mod token;
 mod versions;
 
+pub use callers::Callers;
 pub use doors::{Op, app_service_doors, cloud_shell_doors, himds_doors, imds_doors};
 pub use service::{Metadata, Service};
 pub use source::{Pinned, Secret, Source};

@@ -21,10 +21,19 @@ pub(crate) struct Ends {
     pub local: SocketAddr,
 }
 
-/// The user id that owns the socket at the peer's end, where the kernel tells.
-pub(crate) fn of(ends: Option<Ends>) -> Option<u32> {
+/// Whose the socket at the peer's end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub user: u32,
+    /// The kernel's number of the socket.
+    pub inode: u64,
+}
+
+/// The owner of the socket at the peer's end, where the kernel tells. A socket that its process has closed belongs to
+/// nobody: the kernel then says user 0, which is not root asking.
+pub(crate) fn of(ends: Option<Ends>) -> Option<Owner> {
     let ends = ends?;
-    ask_kernel(ends).or_else(|| look_up(ends.peer))
+    ask_kernel(ends).or_else(|| look_up(ends.peer)).filter(|owner| owner.inode != 0)
 }
 
 // linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
@@ -35,6 +44,8 @@ const REQUEST_BYTES: usize = HEADER_BYTES + 56;
 /// Where `idiag_uid` stands: behind family, state, timer and retransmits (4 bytes), the socket's ids (48), and the
 /// expiry and both queues (12).
 const UID_AT: usize = HEADER_BYTES + 4 + 48 + 12;
+/// `idiag_inode` follows it.
+const INODE_AT: usize = UID_AT + 4;
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 
 /// `inet_diag_req_v2` for one TCP socket: seen from the peer, whose source is our destination.
@@ -70,7 +81,7 @@ fn sixteen(ip: IpAddr) -> [u8; 16] {
     }
 }
 
-fn ask_kernel(ends: Ends) -> Option<u32> {
+fn ask_kernel(ends: Ends) -> Option<Owner> {
     let protocol = SockProtocol::NetlinkSockDiag;
     let kernel = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).ok()?;
     send(kernel.as_raw_fd(), &question(ends), MsgFlags::empty()).ok()?;
@@ -82,17 +93,22 @@ fn ask_kernel(ends: Ends) -> Option<u32> {
     if kind != SOCK_DIAG_BY_FAMILY {
         return None;
     }
-    Some(u32::from_ne_bytes(answer.get(UID_AT..UID_AT + 4)?.try_into().ok()?))
+    let number = |at: usize| Some(u32::from_ne_bytes(answer.get(at..at + 4)?.try_into().ok()?));
+    Some(Owner { user: number(UID_AT)?, inode: number(INODE_AT)?.into() })
 }
 
-fn look_up(peer: SocketAddr) -> Option<u32> {
+fn look_up(peer: SocketAddr) -> Option<Owner> {
     let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let wanted = format!("{}:{:04X}", in_table(peer.ip()), peer.port());
     let mut text = String::new();
     std::fs::File::open(table).ok()?.take(TABLE_MAX_BYTES).read_to_string(&mut text).ok()?;
     text.lines().skip(1).find_map(|line| {
         let mut fields = line.split_whitespace();
-        (fields.nth(1)? == wanted).then(|| fields.nth(5)?.parse().ok())?
+        if fields.nth(1)? != wanted {
+            return None;
+        }
+        let user = fields.nth(5)?.parse().ok()?;
+        Some(Owner { user, inode: fields.nth(1)?.parse().ok()? })
     })
 }
 
@@ -120,10 +136,16 @@ mod tests {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (peer, local) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-            assert_eq!(of(Some(Ends { peer, local })), Some(me));
-            assert_eq!(look_up(peer), Some(me));
+            let found = of(Some(Ends { peer, local })).unwrap();
+            assert_eq!((found.user, found.inode > 0), (me, true));
+            assert_eq!(look_up(peer), Some(found));
             let other = SocketAddr::new(peer.ip(), 1);
             assert_eq!(of(Some(Ends { peer: other, local })), None);
+            // The other end is open still, so the kernel knows the connection, and says user 0 of its owner.
+            let (open, _) = listener.accept().unwrap();
+            drop(client);
+            assert_eq!(of(Some(Ends { peer, local })), None, "a30: who has gone is nobody, not root");
+            drop(open);
         }
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     attested,
+    callers::Callers,
     doors::{APP_SERVICE, CLOUD_SHELL, HIMDS, IMDS, Op},
     failure, instance,
     owner::{self, Ends},
@@ -54,6 +55,8 @@ pub struct Metadata {
     pub chance: Arc<dyn Chance>,
     /// The value of the App Service header on the HIMDS listener; `None`: that source is off there.
     pub app_service_header: Option<String>,
+    /// Names whoever asks for tokens, and lets them in.
+    pub callers: Arc<Callers>,
     /// Who signs the attested document; `None`: there is none.
     pub attester: Option<Arc<dyn Attester>>,
 }
@@ -209,7 +212,7 @@ impl Listening {
     /// HIMDS needs none: its challenges are bounded.
     fn pace(&self, part: Part, ends: Option<Ends>) -> Result<(), Response> {
         if self.service == Service::Himds
-            || self.pace.admits(owner::of(ends), self.machine.clock.now().micros())
+            || self.pace.admits(owner::of(ends).map(|o| o.user), self.machine.clock.now().micros())
         {
             return Ok(());
         }

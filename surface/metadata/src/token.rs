@@ -112,6 +112,7 @@ pub(crate) async fn issued<'i>(
     resource: &str,
 ) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
+    ask.machine.callers.admit(ask, chosen, resource).await?;
     let token = ask
         .machine
         .broker
@@ -188,7 +189,7 @@ fn challenge<'a>(ask: &Ask<'a>, request: &Parts) -> Result<Claim<'a>, Response> 
 /// The first knock. The answer is never a token.
 fn open(ask: &Ask<'_>) -> Response {
     let desk = &ask.machine.desk;
-    let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.ends)).flatten();
+    let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.ends)).flatten().map(|o| o.user);
     match desk.open(user) {
         Ok(opened) => unanswered(ask, &as_seen(ask, opened.path)),
         Err(DeskError::Crowded) => {

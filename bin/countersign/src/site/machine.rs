@@ -9,10 +9,10 @@ use std::{
 use async_trait::async_trait;
 use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
-    Attester, Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, Token, TokenIssuer,
+    Attester, Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, CorrelationId, MachineName, ObjectId, ResourceId, TenantId};
-use cs_metadata::Service;
+use cs_metadata::{Callers, Service};
 use cs_names::Address;
 use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
@@ -48,10 +48,12 @@ pub async fn connect(
     seed: &Seed,
     address: &Address,
     challenges: &Path,
-    name: Option<&str>,
+    (name, callers): (Option<&str>, Option<&Path>),
     leaves: Arc<Leaves>,
 ) -> Result<Metadata, Failure> {
     let name = machine_name(name)?;
+    let policy = callers.map(PolicyFile::open).transpose();
+    let policy = policy.map_err(|why| Failure::new(Kind::Usage, format!("--callers: {why}")))?;
     let id = ResourceId::of_resource(
         seed.subscription,
         seed::GROUP,
@@ -86,6 +88,7 @@ pub async fn connect(
         clock: Arc::clone(&site.clock),
         chance: Arc::clone(&site.chance),
         app_service_header: Some(cs_jose::encode_url(header)),
+        callers: Arc::new(Callers::new(policy)),
         attester: Some(Arc::new(Documents(leaves))),
     };
     let resource = resource.id.to_string();
@@ -128,12 +131,13 @@ impl Metadata {
     }
 
     pub fn background(&self) -> Vec<JoinHandle<()>> {
-        let (desk, broker) = (Arc::clone(&self.parts.desk), Arc::clone(&self.parts.broker));
+        let (parts, broker) = (Arc::clone(&self.parts), Arc::clone(&self.parts.broker));
         vec![
             tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(SWEEP_EVERY).await;
-                    desk.sweep();
+                    parts.desk.sweep();
+                    parts.callers.flush(parts.clock.now());
                 }
             }),
             tokio::spawn(async move {

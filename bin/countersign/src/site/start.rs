@@ -40,6 +40,8 @@ pub struct Options {
     pub machine: bool,
     /// `None`: this host's name.
     pub machine_name: Option<String>,
+    /// Who on this host may have which tokens; `None`: whoever asks.
+    pub callers: Option<PathBuf>,
     pub databases: databases::Options,
     pub database: Option<String>,
     pub blobs: Option<String>,
@@ -66,6 +68,7 @@ impl Options {
             blobs: None,
             ready_file: None,
             development_storage: None,
+            callers: None,
             announce: false,
         }
     }
@@ -134,7 +137,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
             &seed,
             &address,
             &challenges,
-            options.machine_name.as_deref(),
+            (options.machine_name.as_deref(), options.callers.as_deref()),
             Arc::clone(&leaves),
         )
         .await?;

@@ -31,6 +31,7 @@ pub async fn up(args: UpArgs) -> Result<ExitCode, Failure> {
         imds: args.imds,
         machine: !args.no_machine,
         machine_name: None,
+        callers: args.callers,
         databases: databases::Options::read(&args.postgres, Vec::new())?,
         database: args.database,
         blobs: args.blobs,

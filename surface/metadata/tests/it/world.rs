@@ -176,6 +176,7 @@ impl World {
             clock: Arc::clone(&clock) as _,
             chance,
             app_service_header: Some("the-header".into()),
+            callers: Arc::default(),
             attester: Some(Arc::new(Signs)),
         });
         let (himds, imds) = (parts.router(Service::Himds), parts.router(Service::Imds));
