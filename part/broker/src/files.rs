@@ -18,7 +18,7 @@ use std::{
 use nix::{
     fcntl::{OFlag, open, openat},
     sys::stat::{Mode, fchmod},
-    unistd::{Gid, Group, UnlinkatFlags, User, fchown, geteuid, mkdir, unlinkat},
+    unistd::{Gid, Group, UnlinkatFlags, User, fchown, getegid, geteuid, mkdir, unlinkat},
 };
 
 /// The group whose members may read challenges, and the user the packaged agent runs as.
@@ -45,6 +45,8 @@ pub enum DirectoryError {
 pub struct ChallengeDirectory {
     path: PathBuf,
     group: Option<Gid>,
+    /// Whether files get the mode they are made with.
+    modes_are_kept: bool,
     held: RwLock<Arc<Held>>,
 }
 
@@ -53,6 +55,8 @@ pub struct ChallengeDirectory {
 struct Held {
     directory: OwnedFd,
     identity: (u64, u64),
+    /// Whether files made in it get the group by themselves: it is this process's own.
+    gives_group: bool,
 }
 
 impl ChallengeDirectory {
@@ -64,7 +68,8 @@ impl ChallengeDirectory {
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
         let group = Group::from_name(HIMDS).ok().flatten().map(|g| g.gid);
         let held = Held::open(path, group)?;
-        let this = Self { path: path.to_owned(), group, held: RwLock::new(Arc::new(held)) };
+        let modes_are_kept = umask().is_some_and(|bits| bits & FILE_MODE.bits() == 0);
+        let this = Self { path: path.to_owned(), group, modes_are_kept, held: RwLock::new(Arc::new(held)) };
         this.sweep();
         Ok(this)
     }
@@ -90,15 +95,16 @@ impl ChallengeDirectory {
     pub fn create(&self, name: &str, content: &str) -> io::Result<()> {
         let held = self.current()?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(held.directory.as_fd(), name, flags, Mode::S_IRUSR)?;
+        let mode = if self.modes_are_kept { FILE_MODE } else { Mode::S_IRUSR };
+        let file = openat(held.directory.as_fd(), name, flags, mode)?;
         let mut file = std::fs::File::from(file);
         let mut finish = || {
             file.write_all(content.as_bytes())?;
-            if let Some(group) = self.group {
+            if let Some(group) = self.group.filter(|_| !held.gives_group) {
                 // Only root and members may give a file to the group; without it root can read the challenge still.
                 let _ = fchown(file.as_fd(), None, Some(group));
             }
-            Ok(fchmod(file.as_fd(), FILE_MODE)?)
+            if self.modes_are_kept { Ok(()) } else { Ok(fchmod(file.as_fd(), FILE_MODE)?) }
         };
         finish().inspect_err(|_: &io::Error| self.remove(name))
     }
@@ -157,8 +163,16 @@ impl Held {
         if me.is_root() || me.as_raw() == metadata.uid() {
             settle(&directory, &metadata, group).map_err(failed)?;
         }
-        Ok(Self { directory: directory.into(), identity: (metadata.dev(), metadata.ino()) })
+        let gives_group = group.is_some_and(|group| group == getegid());
+        Ok(Self { directory: directory.into(), identity: (metadata.dev(), metadata.ino()), gives_group })
     }
+}
+
+/// What this process's umask takes from the modes of new files; the kernel says it without changing it.
+fn umask() -> Option<nix::libc::mode_t> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let bits = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    nix::libc::mode_t::from_str_radix(bits.trim(), 8).ok()
 }
 
 /// Ours are this process's user, root, and the user of the packaged agent.

@@ -1,22 +1,24 @@
 //! Who asked for a token: logged for each request, and decided by the policy where there is one.
 //!
-//! The kernel is asked for the socket's user each time, which costs a few microseconds. Who holds the socket takes a
-//! look at every process, so it is remembered for each connection, and looked for away from the thread that answers.
-//! With a policy that looks at processes nothing is remembered.
+//! Without a policy this is for the log, and who holds a connection is looked at once a second: the kernel is asked for
+//! the socket's user, and the holder, which takes a look at every process, is looked for away from the thread that
+//! answers. A policy asks the kernel each time, and one that looks at processes remembers nothing.
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use cs_broker::{Caller, Identity, Policy, PolicyFile, Process, Wish};
+use cs_ids::ClientId;
 use cs_time::Timestamp;
 use http::StatusCode;
 
 use crate::{
     Service,
-    owner::{self, Owner},
+    owner::{self, Ends, Owner},
     processes,
     service::Ask,
     token::Refusal,
@@ -33,32 +35,46 @@ const LINES_MAX: usize = 1024;
 #[derive(Default)]
 pub struct Callers {
     policy: Option<PolicyFile>,
-    known: Mutex<HashMap<u64, Holder>>,
+    known: Mutex<HashMap<Ends, Holder>>,
     said: Mutex<Said>,
 }
 
 /// Who held a socket when it was looked for, and what the kernel then called its program.
 #[derive(Clone)]
 struct Holder {
+    owner: Owner,
+    looked_micros: i64,
     process: Arc<Process>,
     program: Option<PathBuf>,
 }
 
 /// One line of the log.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Line {
+#[derive(Clone, Copy, Hash)]
+struct Asked<'a> {
+    user: Option<u32>,
+    pid: Option<u32>,
+    source: &'static str,
+    identity: ClientId,
+    resource: &'a str,
+}
+
+/// A line that is counted.
+struct Counted {
     user: Option<u32>,
     process: Arc<Process>,
     source: &'static str,
-    identity: String,
+    identity: ClientId,
     resource: String,
+    /// How often it was asked since it was written.
+    again: u64,
 }
 
 #[derive(Default)]
 struct Said {
     since: i64,
-    /// How often each was asked since it was written.
-    again: HashMap<Line, u64>,
+    keys: RandomState,
+    /// By the hash of what was asked: a line that is the same is found without being written out.
+    lines: HashMap<u64, Counted>,
 }
 
 impl Callers {
@@ -70,7 +86,7 @@ impl Callers {
     /// Writes what was counted: to be called every few seconds.
     pub fn flush(&self, now: Timestamp) {
         let counted = self.said.lock().unwrap_or_else(PoisonError::into_inner).turn(now.micros());
-        counted.iter().for_each(|(line, times)| line.write(*times));
+        counted.iter().for_each(|line| line.write(line.again));
     }
 
     /// Lets a caller have a token of an identity, or says which rule does not.
@@ -80,121 +96,145 @@ impl Callers {
         chosen: &Identity,
         resource: &str,
     ) -> Result<(), Refusal> {
-        let owner = owner::of(ask.ends);
-        let source = name(ask.service);
-        let policy = match self.policy.as_ref().map(PolicyFile::now) {
-            None => None,
-            Some(Ok(policy)) => Some(policy),
-            Some(Err(why)) => {
-                tracing::error!(target: "callers", why, "nobody gets a token");
-                let text = "This machine's policy of callers cannot be read, so nobody gets a token: see the agent's log";
-                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text));
-            }
+        let (now, source) = (ask.machine.clock.now(), name(ask.service));
+        let Some(file) = &self.policy else {
+            let (user, process) = self.holder(ask.ends, now).await;
+            self.say((user, &process), (source, chosen, resource), now);
+            return Ok(());
         };
-        let caller = self.caller(owner, policy.as_deref()).await;
-        let line = Line {
-            user: caller.socket_user,
-            process: caller.processes.first().cloned().map_or_else(Arc::default, Arc::new),
-            source,
-            identity: chosen.client.to_string(),
-            resource: resource.to_owned(),
-        };
-        if let Some(policy) = policy {
-            let wish = Wish { source, identity: chosen, resource };
-            if let Err(refused) = policy.decide(&caller, &wish) {
-                tracing::warn!(target: "callers", rule = refused.rule, who = refused.who, source,
-                    identity = line.identity, resource, "a token was refused");
-                let text = format!(
-                    "Rule '{}' of this machine's policy refuses {} a token of identity {} for {resource}",
-                    refused.rule, refused.who, line.identity
-                );
-                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text));
-            }
+        let policy = file.now().map_err(|why| {
+            tracing::error!(target: "callers", why, "nobody gets a token");
+            let text = "This machine's policy of callers cannot be read, so nobody gets a token: see the agent's log";
+            Refusal::new(StatusCode::FORBIDDEN, "forbidden", text)
+        })?;
+        let caller = self.caller(ask.ends, &policy, now).await;
+        let wish = Wish { source, identity: chosen, resource };
+        if let Err(refused) = policy.decide(&caller, &wish) {
+            let (rule, who, identity) = (refused.rule, refused.who, chosen.client);
+            tracing::warn!(target: "callers", rule, who, source, %identity, resource, "a token was refused");
+            let text = format!(
+                "Rule '{rule}' of this machine's policy refuses {who} a token of identity {identity} for {resource}"
+            );
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text));
         }
-        self.say(line, ask.machine.clock.now());
+        let first = caller.processes.into_iter().next().unwrap_or_default();
+        self.say((caller.socket_user, &Arc::new(first)), (source, chosen, resource), now);
         Ok(())
     }
 
-    async fn caller(&self, owner: Option<Owner>, policy: Option<&Policy>) -> Caller {
-        let Some(owner) = owner else { return Caller::default() };
+    /// For a decision: what is remembered is only for the log.
+    async fn caller(&self, ends: Option<Ends>, policy: &Policy, now: Timestamp) -> Caller {
+        let Some(owner) = owner::of(ends) else { return Caller::default() };
         let socket_user = Some(owner.user);
-        if policy.is_some_and(Policy::needs_processes) {
+        if policy.needs_processes() {
             let all = tokio::task::spawn_blocking(move || processes::holding(owner.inode, false)).await;
             return Caller { socket_user, processes: all.unwrap_or_default() };
         }
-        let holder = self.holder(owner).await;
-        // Not found is one without a number: it is remembered like the others, and says nothing to a policy.
-        let process = holder.pid.map(|_| Process::clone(&holder));
-        Caller { socket_user, processes: process.into_iter().collect() }
+        let (_, process) = self.holder(ends, now).await;
+        let known = process.pid.is_some() && process.user == socket_user;
+        Caller { socket_user, processes: known.then(|| Process::clone(&process)).into_iter().collect() }
     }
 
-    async fn holder(&self, owner: Owner) -> Arc<Process> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&owner.inode).cloned();
-        if let Some(known) = known {
-            // Another program may run in its place by now.
-            if known.process.pid.is_none_or(|pid| processes::program_of(pid) == known.program) {
-                return known.process;
-            }
+    /// The socket's user and the process that holds it, as they were within the last second.
+    async fn holder(&self, ends: Option<Ends>, now: Timestamp) -> (Option<u32>, Arc<Process>) {
+        let Some(connection) = ends else { return (None, Arc::default()) };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&connection).cloned();
+        let now = now.micros();
+        if let Some(known) = known.as_ref().filter(|k| (0..SAME_MICROS).contains(&(now - k.looked_micros))) {
+            return (Some(known.owner.user), Arc::clone(&known.process));
         }
-        let found = tokio::task::spawn_blocking(move || {
-            let process = processes::holding(owner.inode, true).into_iter().next().unwrap_or_default();
-            let program = process.pid.and_then(processes::program_of);
-            Holder { process: Arc::new(process), program }
-        });
-        let Ok(found) = found.await else { return Arc::default() };
+        let Some(owner) = owner::of(ends) else { return (None, Arc::default()) };
+        let found = match known.filter(|k| k.owner == owner && k.is_same_program()) {
+            Some(known) => Holder { looked_micros: now, ..known },
+            None => match tokio::task::spawn_blocking(move || Holder::find(owner, now)).await {
+                Ok(found) => found,
+                Err(_) => return (Some(owner.user), Arc::default()),
+            },
+        };
+        let process = Arc::clone(&found.process);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= KNOWN_MAX {
             all.clear();
         }
-        all.insert(owner.inode, found.clone());
-        found.process
+        all.insert(connection, found);
+        (Some(owner.user), process)
     }
 
-    fn say(&self, line: Line, now: Timestamp) {
+    fn say(
+        &self,
+        (user, process): (Option<u32>, &Arc<Process>),
+        (source, chosen, resource): (&'static str, &Identity, &str),
+        now: Timestamp,
+    ) {
+        let asked = Asked { user, pid: process.pid, source, identity: chosen.client, resource };
         let (counted, is_new) = {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            let counted = said.turn(now.micros());
-            let is_new = said.count(&line);
-            (counted, is_new)
+            (said.turn(now.micros()), said.count(asked, process))
         };
-        counted.iter().for_each(|(line, times)| line.write(*times));
+        counted.iter().for_each(|line| line.write(line.again));
         if is_new {
-            line.write(1);
+            Counted::new(asked, process).write(1);
         }
+    }
+}
+
+impl Holder {
+    /// One that is not found is remembered too: an agent that may not see others' processes looks once.
+    fn find(owner: Owner, looked_micros: i64) -> Self {
+        let process = processes::holding(owner.inode, true).into_iter().next().unwrap_or_default();
+        let program = process.pid.and_then(processes::program_of);
+        Self { owner, looked_micros, process: Arc::new(process), program }
+    }
+
+    /// Another program may run in its place by now.
+    fn is_same_program(&self) -> bool {
+        self.process.pid.is_none_or(|pid| processes::program_of(pid) == self.program)
     }
 }
 
 impl Said {
     /// Starts anew when it is time, or when there are too many: what was counted is to be written.
-    fn turn(&mut self, now: i64) -> Vec<(Line, u64)> {
+    fn turn(&mut self, now: i64) -> Vec<Counted> {
         let same = (0..SAME_MICROS).contains(&(now - self.since));
-        if same && self.again.len() < LINES_MAX {
+        if same && self.lines.len() < LINES_MAX {
             return Vec::new();
         }
         self.since = now;
-        self.again.drain().filter(|(_, times)| *times > 0).collect()
+        self.lines.drain().map(|(_, line)| line).filter(|line| line.again > 0).collect()
     }
 
     /// Whether it is the first of its kind.
-    fn count(&mut self, line: &Line) -> bool {
-        match self.again.get_mut(line) {
-            Some(times) => {
-                *times += 1;
+    fn count(&mut self, asked: Asked<'_>, process: &Arc<Process>) -> bool {
+        let key = self.keys.hash_one(asked);
+        match self.lines.get_mut(&key) {
+            Some(line) => {
+                line.again += 1;
                 false
             }
             None => {
-                self.again.insert(line.clone(), 0);
+                self.lines.insert(key, Counted::new(asked, process));
                 true
             }
         }
     }
 }
 
-impl Line {
+impl Counted {
+    fn new(asked: Asked<'_>, process: &Arc<Process>) -> Self {
+        Self {
+            user: asked.user,
+            process: Arc::clone(process),
+            source: asked.source,
+            identity: asked.identity,
+            resource: asked.resource.to_owned(),
+            again: 0,
+        }
+    }
+
     fn write(&self, requests: u64) {
         let who = &self.process;
-        tracing::info!(target: "callers", requests, uid = self.user, source = self.source, identity = self.identity,
-            resource = self.resource, "token for {who}");
+        tracing::info!(target: "callers", requests, uid = self.user, source = self.source,
+            identity = %self.identity, resource = self.resource, "token for {who}");
     }
 }
 
@@ -212,33 +252,27 @@ fn name(service: Service) -> &'static str {
 mod tests {
     use super::*;
 
-    fn line(resource: &str) -> Line {
-        Line {
-            user: Some(1),
-            process: Arc::default(),
-            source: "himds",
-            identity: "i".into(),
-            resource: resource.into(),
-        }
-    }
-
     #[test]
     fn every_request_is_counted_and_a_busy_program_fills_no_log() {
+        let process = Arc::default();
+        let identity = ClientId::new(uuid::Uuid::from_u128(1));
+        let of = |resource| Asked { user: Some(1), pid: Some(2), source: "himds", identity, resource };
         let mut said = Said::default();
         assert!(said.turn(5_000_000).is_empty());
-        assert!(said.count(&line("a")) && said.count(&line("b")));
+        assert!(said.count(of("a"), &process) && said.count(of("b"), &process));
         for _ in 0..99 {
-            assert!(!said.count(&line("a")));
+            assert!(!said.count(of("a"), &process));
         }
         assert!(said.turn(5_999_999).is_empty());
         let counted = said.turn(6_000_000);
-        assert_eq!(counted.iter().map(|(l, n)| (l.resource.as_str(), *n)).collect::<Vec<_>>(), [("a", 99)]);
-        assert!(said.count(&line("a")), "written at once in the next second");
+        assert_eq!(counted.iter().map(|l| (l.resource.as_str(), l.again)).collect::<Vec<_>>(), [("a", 99)]);
+        assert!(said.count(of("a"), &process), "written at once in the next second");
         assert!(said.turn(1).is_empty(), "a clock that was put back starts anew");
         for n in 0..5000 {
             said.turn(2);
-            said.count(&line(&n.to_string()));
+            let resource = n.to_string();
+            said.count(Asked { resource: &resource, ..of("") }, &process);
         }
-        assert!(said.again.len() <= LINES_MAX);
+        assert!(said.lines.len() <= LINES_MAX);
     }
 }

@@ -15,7 +15,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType
 const TABLE_MAX_BYTES: u64 = 512 * 1024;
 
 /// Who connects from where to where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Ends {
     pub peer: SocketAddr,
     pub local: SocketAddr,
