@@ -76,7 +76,7 @@ def msal_assertion():
     with open(os.environ["AZURE_FEDERATED_TOKEN_FILE"], encoding="utf-8") as file:
         assertion = file.read()
     application = msal.ConfidentialClientApplication(
-        os.environ["AZURE_CLIENT_ID"], client_credential={"client_assertion": assertion}, instance_discovery=False,
+        os.environ["AZURE_CLIENT_ID"], client_credential={"client_assertion": lambda: assertion}, instance_discovery=False,
         authority=os.environ["AZURE_AUTHORITY_HOST"] + os.environ["AZURE_TENANT_ID"])
     return application.acquire_token_for_client([SCOPE])["access_token"]
 

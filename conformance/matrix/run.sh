@@ -51,6 +51,14 @@ as() {
 for pair in arc:$MACHINE imds:$MACHINE app-service:$AGENT cloud-shell:$AGENT workload:$JOB_OBJECT; do
     as "${pair%%:*}" "${pair#*:}" "$python" "$here/ask.py" "${pair%%:*}" >>"$work/results"
     as "${pair%%:*}" "${pair#*:}" node "$here/ask.cjs" "${pair%%:*}" >>"$work/results"
+    # Whichever of these this machine can compile.
+    if [ -x "$clients/go/cases" ]; then
+        as "${pair%%:*}" "${pair#*:}" env MATRIX_SOURCE="${pair%%:*}" MATRIX_RESULTS="$work/results" \
+            "$clients/go/cases" -test.run '^TestMatrix$' -test.v >&2
+    fi
+    if [ -d "$clients/java/classes" ]; then
+        as "${pair%%:*}" "${pair#*:}" java -cp "$clients/java/classes:$clients/java/lib/*" Main matrix "${pair%%:*}" >>"$work/results"
+    fi
 done
 cat "$work/results"
 flag=--check; [ -z "${MATRIX_WRITE-}" ] || flag=''

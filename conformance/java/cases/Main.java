@@ -1,7 +1,9 @@
 /** All cases of one surrounding in one process: a JVM takes longer to start than they take to run. */
 public final class Main {
-    public static void main(String[] arguments) {
-        if (arguments.length > 0 && arguments[0].equals("imds")) {
+    public static void main(String[] arguments) throws Exception {
+        if (arguments.length == 2 && arguments[0].equals("matrix")) {
+            Matrix.print(arguments[1]);
+        } else if (arguments.length > 0 && arguments[0].equals("imds")) {
             Identity.imds();
         } else {
             Identity.cases();

@@ -43,13 +43,17 @@ const fn app_service(path: &'static str) -> Door<Op> {
 
 pub(crate) const APP_SERVICE: &[Door<Op>] = &[app_service("/msi/token"), app_service("/msi/token/")];
 
-pub(crate) const CLOUD_SHELL: &[Door<Op>] = &[Door {
-    method: "POST",
-    path: "/oauth2/token",
-    query: "",
-    needs: Needs::MetadataHeader,
-    op: Op::CloudShell,
-}];
+pub(crate) const CLOUD_SHELL: &[Door<Op>] = &[
+    Door {
+        method: "POST",
+        path: "/oauth2/token",
+        query: "",
+        needs: Needs::MetadataHeader,
+        op: Op::CloudShell,
+    },
+    // msal4j asks so, as the virtual machines' extension was asked that this source comes from.
+    get("/oauth2/token", Op::CloudShell),
+];
 
 pub(crate) const IMDS: &[Door<Op>] = &[
     TOKEN,

@@ -64,13 +64,16 @@ pub(crate) fn cloud_shell_error(refusal: &Refusal) -> Response {
 
 async fn cloud_shell_answer(ask: &Ask<'_>, request: &Parts, body: Body) -> Result<Response, Refusal> {
     let bad = |text: &str| Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", text);
-    if request.uri.query().is_some_and(|query| !query.is_empty()) {
-        // A form that a page could put into a link is none.
-        return Err(bad("The parameters are expected in the body"));
-    }
-    let form = read_body(body, FORM_MAX_BYTES).await.map_err(|_| bad("The form cannot be read"))?;
-    let form = std::str::from_utf8(&form).map_err(|_| bad("The form cannot be read"))?;
-    let form = Query::parse(Some(form)).map_err(|_| bad("The form cannot be read"))?;
+    let form = if request.method == http::Method::GET {
+        Query::parse(request.uri.query()).map_err(|_| bad("The query cannot be read"))?
+    } else {
+        if request.uri.query().is_some_and(|query| !query.is_empty()) {
+            return Err(bad("The parameters are expected in the body"));
+        }
+        let form = read_body(body, FORM_MAX_BYTES).await.map_err(|_| bad("The form cannot be read"))?;
+        let form = std::str::from_utf8(&form).map_err(|_| bad("The form cannot be read"))?;
+        Query::parse(Some(form)).map_err(|_| bad("The form cannot be read"))?
+    };
     if form.has_duplicates() {
         return Err(bad("A parameter is given more than once"));
     }

@@ -142,8 +142,13 @@ async fn a04_a06_cloud_shell_is_no_door_for_pages_and_proxies() {
         );
         assert!(reply.json()["error"]["message"].is_string() && !reply.text.contains("access_token"));
     }
-    let get = http::Request::get("/oauth2/token").header("Host", "localhost").header("Metadata", "true");
-    assert_eq!(World::ask(&all, get.body(full("")).unwrap()).await.status, 405);
+    let ask = |method: &str, metadata: &str| {
+        let request = http::Request::builder().method(method).uri(format!("/oauth2/token?resource={VAULT}"));
+        let request = request.header("Host", "localhost").header("Metadata", metadata);
+        let (all, request) = (Arc::clone(&all), request.body(full("")).unwrap());
+        async move { World::ask(&all, request).await.status }
+    };
+    assert_eq!((ask("GET", "true").await, ask("GET", "").await, ask("PUT", "true").await), (200, 400, 405));
 }
 
 /// A container has the identity it was given, and cannot ask for its neighbour's.

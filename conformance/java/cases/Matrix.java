@@ -1,0 +1,80 @@
+import com.azure.core.credential.TokenCredential;
+import com.azure.core.credential.TokenRequestContext;
+import com.azure.identity.DefaultAzureCredentialBuilder;
+import com.azure.identity.ManagedIdentityCredentialBuilder;
+import com.azure.identity.WorkloadIdentityCredentialBuilder;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.microsoft.aad.msal4j.ManagedIdentityApplication;
+import com.microsoft.aad.msal4j.ManagedIdentityId;
+import com.microsoft.aad.msal4j.ManagedIdentityParameters;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.Callable;
+
+/** Which source gives which identity to which client; ../../matrix/ask.py says what is asked and answered. */
+final class Matrix {
+    private static final String RESOURCE = "https://vault.azure.net";
+
+    static void print(String source) throws Exception {
+        List<String> cells = new ArrayList<>();
+        if (source.equals("workload")) {
+            // It reads its four variables by itself.
+            cells.addAll(List.of(judged("workload identity", false, () -> token(
+                new WorkloadIdentityCredentialBuilder().disableInstanceDiscovery().build())), "-", "-", "-"));
+        } else {
+            cells.add(judged("own", false, () -> token(new ManagedIdentityCredentialBuilder().build())));
+            cells.add(judged("client id", true, () -> token(
+                new ManagedIdentityCredentialBuilder().clientId(Harness.site("identity_client_id")).build())));
+            cells.add(judged("object id", true, () -> token(
+                new ManagedIdentityCredentialBuilder().objectId(Harness.site("identity_object_id")).build())));
+            cells.add(judged("resource id", true, () -> token(
+                new ManagedIdentityCredentialBuilder().resourceId(Harness.site("identity_resource_id")).build())));
+        }
+        cells.add(judged("default", false, () -> token(
+            new DefaultAzureCredentialBuilder().disableInstanceDiscovery().build())));
+        line("Java: azure-identity", source, cells);
+        if (!source.equals("workload")) {
+            line("Java: msal4j", source, List.of(
+                judged("own", false, () -> msal(ManagedIdentityId.systemAssigned())),
+                judged("client id", true, () ->
+                    msal(ManagedIdentityId.userAssignedClientId(Harness.site("identity_client_id")))),
+                judged("object id", true, () ->
+                    msal(ManagedIdentityId.userAssignedObjectId(Harness.site("identity_object_id")))),
+                judged("resource id", true, () ->
+                    msal(ManagedIdentityId.userAssignedResourceId(Harness.site("identity_resource_id")))),
+                "-"));
+        }
+        System.out.flush();
+        System.exit(0);
+    }
+
+    private static void line(String client, String source, List<String> cells) {
+        System.out.println(client + "\t" + source + "\t" + String.join("\t", cells));
+    }
+
+    private static String token(TokenCredential credential) {
+        return credential.getTokenSync(new TokenRequestContext().addScopes(RESOURCE + "/.default")).getToken();
+    }
+
+    private static String msal(ManagedIdentityId id) throws Exception {
+        return ManagedIdentityApplication.builder(id).build()
+            .acquireTokenForManagedIdentity(ManagedIdentityParameters.builder(RESOURCE).build()).get().accessToken();
+    }
+
+    /** yes for a token of whom it was due for, no where the client has none; anybody else's ends the program. */
+    private static String judged(String what, boolean assigned, Callable<String> ask) throws Exception {
+        String token;
+        try {
+            token = ask.call();
+        } catch (Exception error) {
+            System.err.println(what + ": " + String.valueOf(error.getMessage()).lines().findFirst().orElse(""));
+            return "no";
+        }
+        String claims = new String(Base64.getUrlDecoder().decode(token.split("\\.")[1]));
+        String whose = new ObjectMapper().readTree(claims).get("oid").asText();
+        String expected = System.getenv(assigned ? "EXPECT_IDENTITY" : "EXPECT_OWN");
+        Harness.check(whose.equals(expected), what + ": a token of " + whose + " instead of " + expected);
+        return "yes";
+    }
+}
