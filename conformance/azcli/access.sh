@@ -78,6 +78,31 @@ expect "registered" "$(az provider show -n Microsoft.Storage --query registratio
 expect "management group" "$(az account management-group show -n "$TENANT" --query tenantId -o tsv)" "$TENANT"
 expect "with children" "$(az account management-group show -n "$TENANT" -e -r --query 'children[0].name' -o tsv)" "$SUB"
 
+say "vaults and accounts by every form"
+az keyvault create -n formskv -g $RG -l "$LOCATION" --enable-rbac-authorization false >/dev/null
+az keyvault set-policy -n formskv --spn "$APP" --secret-permissions get >/dev/null
+az ad user create --display-name Lin --user-principal-name lin@lab.example --password 'not kept: 4' >/dev/null
+az keyvault set-policy -n formskv --upn lin@lab.example --secret-permissions list >/dev/null
+expect "policies" "$(az keyvault show -n formskv --query 'length(properties.accessPolicies)')" 2
+az keyvault delete-policy -n formskv --upn lin@lab.example >/dev/null
+az ad user delete --id lin@lab.example
+az keyvault update -n formskv -g $RG --set tags.forms=yes >/dev/null
+expect "updated" "$(az keyvault show -n formskv --query tags.forms -o tsv)" yes
+expect "in the subscription" "$(az keyvault list --query "[?name=='formskv'] | length(@)")" 1
+az keyvault delete -n formskv
+az keyvault purge -n formskv
+az storage account update -n $SA -g $RG --set tags.forms=yes --min-tls-version TLS1_2 >/dev/null
+expect "updated" "$(az storage account show -n $SA -g $RG --query tags.forms -o tsv)" yes
+expect "in the group" "$(az storage account list -g $RG --query '[].name' -o tsv)" $SA
+# Without --auth-mode az looks for the account, asks for its keys and signs with one.
+az storage container create --account-name $SA -n bykey 2>/dev/null >"$work/bykey.json"
+expect "signed with a key" "$(jq -r .created "$work/bykey.json")" true
+az storage container delete --account-name $SA -n bykey 2>/dev/null >/dev/null
+case $(az storage account show-connection-string -n $SA -g $RG --query connectionString -o tsv) in
+*AccountKey=*) ;;
+*) fail "no connection string" ;;
+esac
+
 say "raw requests"
 az rest -m put -u "$GROUP_ID/providers/Microsoft.ManagedIdentity/userAssignedIdentities/raw?api-version=2023-01-31" \
     -b "{\"location\":\"$LOCATION\"}" --query name -o tsv | grep -qx raw || fail "az rest put"

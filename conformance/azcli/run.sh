@@ -113,6 +113,15 @@ expect "blobs" "$(az storage blob list --account-name $SA -c uploads --auth-mode
 az group create -n forbidden -l "$LOCATION" 2>"$work/refusal" && fail "a reader created a group"
 grep -q AuthorizationFailed "$work/refusal" || fail "refused, but not in ARM's words: $(cat "$work/refusal")"
 
+say "19 without the variables: by the agent's file where there is one, else by IMDS"
+(
+    unset IDENTITY_ENDPOINT IMDS_ENDPOINT
+    export AZURE_CONFIG_DIR="$work/without"
+    meet_the_cloud
+    az login --identity >/dev/null
+    expect "secret" "$(az keyvault secret show --vault-name $KV -n scenario --query value -o tsv)" "the cake is in the kitchen"
+)
+
 if [ "$PUBLIC" != true ] && [ -n "$METADATA_URL" ]; then
     say "the same machine, told about the cloud by ARM_CLOUD_METADATA_URL alone"
     export AZURE_CONFIG_DIR="$work/by-environment" ARM_CLOUD_METADATA_URL="$METADATA_URL"

@@ -24,7 +24,7 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     write("DELETE", "/v1.0/users/{id}", |c| Box::pin(delete(c))),
     read("GET", "/v1.0/users/{id}/memberOf", |c| Box::pin(groups::member_of(c))),
     read("GET", "/v1.0/users/{id}/transitiveMemberOf", |c| Box::pin(groups::transitive_member_of(c))),
-    write("POST", "/v1.0/users/{id}/getMemberGroups", |c| Box::pin(groups::member_groups(c))),
+    read("POST", "/v1.0/users/{id}/getMemberGroups", |c| Box::pin(groups::member_groups(c))),
 ];
 
 async fn list(call: &Call) -> Answer {

@@ -8,6 +8,7 @@
 
 mod applications;
 mod batch;
+mod docs;
 mod doors;
 mod inputs;
 mod keys;
