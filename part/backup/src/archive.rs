@@ -11,15 +11,16 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crc_fast::CrcAlgorithm;
 use cs_bytes::BlobBytes;
 use cs_seal::Key;
-use cs_store::{Mark, Survey};
+use cs_store::{BlobRow, BlockRow, Survey};
 use cs_time::{Chance, Timestamp};
 use futures_util::TryStreamExt;
 use tar::{EntryType, Header};
 
 use crate::{
-    BackupError, PAGE,
+    BackupError,
     entries::{Chain, DATABASE, FORMAT, MAC, MANIFEST, Manifest, mac, place_of_file},
     error::io_error,
+    every,
 };
 
 /// What is copied.
@@ -145,37 +146,23 @@ async fn objects<W: Write>(
     bytes: &dyn BlobBytes,
 ) -> Result<Summary, BackupError> {
     let mut summary = Summary::default();
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = survey.all_blobs(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for row in rows {
-            // A list may name one block twice.
-            let mut seen = HashSet::new();
-            for s in row.segments {
-                if seen.insert(s.key.clone()) {
-                    object(archive, bytes, Known { key: s.key, length: s.length, crc: s.crc }, &mut summary)
-                        .await?;
-                }
+    let of_blob = async |row: BlobRow| {
+        // A list may name one block twice.
+        let mut seen = HashSet::new();
+        for s in row.segments {
+            if seen.insert(s.key.clone()) {
+                let known = Known { key: s.key, length: s.length, crc: s.crc };
+                object(archive, bytes, known, &mut summary).await?;
             }
         }
-        if !full {
-            break;
-        }
-        mark = next;
-    }
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = survey.all_blocks(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for b in rows {
-            object(archive, bytes, Known { key: b.key, length: b.length, crc: b.crc }, &mut summary).await?;
-        }
-        if !full {
-            return Ok(summary);
-        }
-        mark = next;
-    }
+        Ok::<_, BackupError>(())
+    };
+    every(async |mark, limit| survey.all_blobs(mark, limit).await, of_blob).await?;
+    let of_block = async |b: BlockRow| {
+        object(archive, bytes, Known { key: b.key, length: b.length, crc: b.crc }, &mut summary).await
+    };
+    every(async |mark, limit| survey.all_blocks(mark, limit).await, of_block).await?;
+    Ok(summary)
 }
 
 /// Copies an object as it is. What is too short is filled up, so that the archive stays one.

@@ -18,6 +18,8 @@ mod error;
 mod unpack;
 mod verify;
 
+use cs_store::{Mark, StoreError};
+
 pub use archive::{Source, Summary, write};
 pub use error::BackupError;
 pub use unpack::{Unpacked, unpack};
@@ -25,3 +27,25 @@ pub use verify::{Checked, Problem, verify};
 
 /// Rows looked at in one step of a walk.
 const PAGE: u32 = 256;
+
+/// Goes through all rows of a kind, a page at a time.
+///
+/// # Errors
+/// Whatever reading a page or `each` says.
+pub async fn every<T, E: From<StoreError>>(
+    page: impl AsyncFn(Mark, u32) -> Result<(Vec<T>, Mark), StoreError>,
+    mut each: impl AsyncFnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut mark = Mark::new();
+    loop {
+        let (rows, next) = page(mark, PAGE).await?;
+        let full = rows.len() == PAGE as usize;
+        for row in rows {
+            each(row).await?;
+        }
+        if !full {
+            return Ok(());
+        }
+        mark = next;
+    }
+}

@@ -6,10 +6,10 @@ use crc_fast::CrcAlgorithm;
 use cs_bytes::{BlobBytes, BytesError};
 use cs_ids::TenantId;
 use cs_seal::{Aad, Key};
-use cs_store::{BlobRow, Mark, Site, Survey, WrappedKey};
+use cs_store::{BlobRow, BlockRow, SealedSecret, Site, Survey, WrappedKey};
 use futures_util::TryStreamExt;
 
-use crate::{BackupError, PAGE};
+use crate::{BackupError, every};
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,79 +76,77 @@ pub async fn verify(
 type DataKeys = HashMap<(TenantId, String), (Key, String)>;
 
 async fn data_keys(
-    survey: &dyn Survey,
+    survey: &impl Survey,
     tenants: &HashMap<TenantId, Arc<Key>>,
     checked: &mut Checked,
     found: &mut (dyn FnMut(Problem) + Send),
 ) -> Result<DataKeys, BackupError> {
-    let (mut keys, mut mark) = (DataKeys::new(), Mark::new());
-    loop {
-        let (rows, next) = survey.all_data_keys(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for WrappedKey { tenant, resource, sealed_as, wrapped, .. } in rows {
-            checked.keys += 1;
-            let opened = tenants.get(&tenant).map(|key| key.unwrap(&Aad::of_data_key(tenant), &wrapped));
-            match opened {
-                Some(Ok(key)) => drop(keys.insert((tenant, resource), (key, sealed_as))),
-                _ => found(Problem::DataKey { resource }),
-            }
+    let mut keys = DataKeys::new();
+    let page = async |mark, limit| survey.all_data_keys(mark, limit).await;
+    let look = async |WrappedKey { tenant, resource, sealed_as, wrapped, .. }| {
+        checked.keys += 1;
+        let opened = tenants.get(&tenant).map(|key| key.unwrap(&Aad::of_data_key(tenant), &wrapped));
+        match opened {
+            Some(Ok(key)) => drop(keys.insert((tenant, resource), (key, sealed_as))),
+            _ => found(Problem::DataKey { resource }),
         }
-        if !full {
-            return Ok(keys);
-        }
-        mark = next;
-    }
+        Ok::<_, BackupError>(())
+    };
+    every(page, look).await?;
+    Ok(keys)
 }
 
 async fn secrets(
-    survey: &dyn Survey,
+    survey: &impl Survey,
     keys: &DataKeys,
     checked: &mut Checked,
     found: &mut (dyn FnMut(Problem) + Send),
 ) -> Result<(), BackupError> {
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = survey.all_secrets(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for s in rows {
-            checked.secrets += 1;
-            let opens = |(key, sealed_as): &(Key, String)| {
-                let place = Aad::of_secret(s.tenant, sealed_as, &s.name, &s.version);
-                key.open(&place, &s.sealed).is_ok()
-            };
-            if !keys.get(&(s.tenant, s.vault.clone())).is_some_and(opens) {
-                found(Problem::Secret { vault: s.vault, name: s.name, version: s.version });
-            }
+    let look = async |s: SealedSecret| {
+        checked.secrets += 1;
+        let opens = |(key, sealed_as): &(Key, String)| {
+            let place = Aad::of_secret(s.tenant, sealed_as, &s.name, &s.version);
+            key.open(&place, &s.sealed).is_ok()
+        };
+        if !keys.get(&(s.tenant, s.vault.clone())).is_some_and(opens) {
+            found(Problem::Secret { vault: s.vault, name: s.name, version: s.version });
         }
-        if !full {
-            return Ok(());
-        }
-        mark = next;
-    }
+        Ok(())
+    };
+    every(async |mark, limit| survey.all_secrets(mark, limit).await, look).await
 }
 
 async fn blobs(
-    survey: &dyn Survey,
+    survey: &impl Survey,
     bytes: &dyn BlobBytes,
     checked: &mut Checked,
     found: &mut (dyn FnMut(Problem) + Send),
 ) -> Result<(), BackupError> {
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = survey.all_blobs(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for row in rows {
-            checked.blobs += 1;
-            checked.blob_bytes += row.length;
-            if let Some(why) = blob(&row, bytes).await? {
-                found(Problem::Blob { container: row.container, name: row.name, why });
-            }
+    let look = async |row: BlobRow| {
+        checked.blobs += 1;
+        checked.blob_bytes += row.length;
+        if let Some(why) = blob(&row, bytes).await? {
+            found(Problem::Blob { container: row.container, name: row.name, why });
         }
-        if !full {
-            return Ok(());
+        Ok(())
+    };
+    every(async |mark, limit| survey.all_blobs(mark, limit).await, look).await
+}
+
+async fn blocks(
+    survey: &impl Survey,
+    bytes: &dyn BlobBytes,
+    checked: &mut Checked,
+    found: &mut (dyn FnMut(Problem) + Send),
+) -> Result<(), BackupError> {
+    let look = async |block: BlockRow| {
+        checked.blob_bytes += block.length;
+        if let Some(why) = object(&block.key, (block.length, block.crc), bytes).await? {
+            found(Problem::Block { key: block.key, why });
         }
-        mark = next;
-    }
+        Ok(())
+    };
+    every(async |mark, limit| survey.all_blocks(mark, limit).await, look).await
 }
 
 async fn blob(row: &BlobRow, bytes: &dyn BlobBytes) -> Result<Option<&'static str>, BackupError> {
@@ -165,29 +163,6 @@ async fn blob(row: &BlobRow, bytes: &dyn BlobBytes) -> Result<Option<&'static st
         }
     }
     Ok(None)
-}
-
-async fn blocks(
-    survey: &dyn Survey,
-    bytes: &dyn BlobBytes,
-    checked: &mut Checked,
-    found: &mut (dyn FnMut(Problem) + Send),
-) -> Result<(), BackupError> {
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = survey.all_blocks(mark, PAGE).await?;
-        let full = rows.len() == PAGE as usize;
-        for block in rows {
-            checked.blob_bytes += block.length;
-            if let Some(why) = object(&block.key, (block.length, block.crc), bytes).await? {
-                found(Problem::Block { key: block.key, why });
-            }
-        }
-        if !full {
-            return Ok(());
-        }
-        mark = next;
-    }
 }
 
 async fn object(

@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use cs_names::SiteNames;
-use cs_store::{HostKind, Mark, Survey};
+use cs_store::{HostKind, StoreError, Survey, WrappedKey};
 
 use crate::{
     cli::DataArgs,
@@ -51,8 +51,6 @@ const STORES: [(&str, &str, &[&str]); 3] = [
     ("etc/pki/ca-trust/source/anchors", "update-ca-trust", &["extract"]),
     ("usr/share/pki/trust/anchors", "update-ca-certificates", &[]),
 ];
-/// Rows read at once.
-const PAGE: u32 = 256;
 
 #[expect(clippy::print_stderr, reason = "talk of the verb")]
 pub async fn trust(args: &TrustArgs) -> Result<ExitCode, Failure> {
@@ -139,20 +137,17 @@ fn names(folder: &Path) -> Result<SiteNames, Failure> {
 async fn hosts(folder: &Path, names: &SiteNames) -> Result<Vec<String>, Failure> {
     let mut hosts = names.fixed_hosts();
     let store = open::reader(folder, None).await?;
-    let mut mark = Mark::new();
-    loop {
-        let (rows, next) = store.all_data_keys(mark, PAGE).await.attempt("reading the site's hosts")?;
-        let full = rows.len() == PAGE as usize;
-        hosts.extend(rows.iter().map(|row| match row.kind {
+    let name = async |row: WrappedKey| {
+        hosts.push(match row.kind {
             HostKind::Vault => names.vault_host(&row.label),
             HostKind::Account => names.blob_host(&row.label),
             HostKind::Server => names.postgres_host(&row.label),
-        }));
-        if !full {
-            return Ok(hosts);
-        }
-        mark = next;
-    }
+        });
+        Ok::<_, StoreError>(())
+    };
+    let page = async |mark, limit| store.all_data_keys(mark, limit).await;
+    cs_backup::every(page, name).await.attempt("reading the site's hosts")?;
+    Ok(hosts)
 }
 
 /// Names on one line: some resolvers read no more than a few hundred bytes of one.
