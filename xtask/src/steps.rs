@@ -376,14 +376,21 @@ fn bad_days(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Everything that meets bytes of strangers or decides about them lies in `core/` and `wire/`.
+/// What the agent's parsers are tried with: each case of theirs costs more than one of a pure function.
+const AGENT_FUZZ_CASES: &str = "4000";
+
+/// Everything that meets bytes of strangers or decides about them lies in `core/` and `wire/`; on the machine's side in
+/// the metadata services and the agent.
 fn fuzz(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     let members = arrows::workspace(ground)?;
     let mut tests = ground.cargo(&["test", "--locked", "--lib"]);
     for name in members.iter().filter_map(|member| member.name_in(&["core/", "wire/"])) {
         tests.args(["--package", name]);
     }
-    passed(log.run(tests.env("PROPTEST_CASES", FUZZ_CASES)))
+    log.run(tests.env("PROPTEST_CASES", FUZZ_CASES))?;
+    let machine = ["--package", "cs-metadata", "--lib", "--package", "csagent", "--bin", "csagent"];
+    let mut tests = ground.cargo(&["test", "--locked"]);
+    passed(log.run(tests.args(machine).env("PROPTEST_CASES", AGENT_FUZZ_CASES)))
 }
 
 fn versions(ground: &Ground, log: &mut Log) -> Result<Outcome> {

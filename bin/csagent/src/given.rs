@@ -121,6 +121,15 @@ fn scalar(text: &str) -> Option<Value> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_file_of_flags_breaks_the_reader(text in ".{0,200}", name in "[a-z:\"' -]{0,12}", value in ".{0,24}") {
+            let _ = read(&text);
+            let _ = read(&format!("{name}: {value}\n"));
+            let _ = scalar(&value);
+        }
+    }
+
     fn merged(line: &str, file: &str) -> Result<Vec<String>, Failure> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flags");

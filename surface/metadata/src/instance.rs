@@ -12,7 +12,7 @@ pub(crate) fn document(service: Service, facts: &Facts) -> Value {
     let himds = service == Service::Himds;
     let tags: Vec<String> = facts.tags.iter().map(|(n, v)| format!("{n}:{v}")).collect();
     let list: Vec<Value> = facts.tags.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
-    json!({
+    let mut document = json!({
         "compute": {
             "azEnvironment": "AzurePublicCloud", "isHostCompatibilityLayerVm": "", "location": facts.location,
             "name": facts.name, "offer": "",
@@ -28,7 +28,41 @@ pub(crate) fn document(service: Service, facts: &Facts) -> Value {
             "vmScaleSetName": "", "vmSize": "", "zone": ""
         },
         "network": if himds { json!({}) } else { network(facts) }
-    })
+    });
+    if let (false, Some(compute)) = (himds, document["compute"].as_object_mut()) {
+        compute.extend(of_virtual_machines(facts));
+    }
+    document
+}
+
+/// What only IMDS says (metadata.md 4): nothing of it is known of a machine of ours but its name, and what is not known is
+/// empty, not missing, since clients read on.
+fn of_virtual_machines(facts: &Facts) -> serde_json::Map<String, Value> {
+    let image = json!({"id": "", "offer": "", "publisher": "", "sku": "", "version": ""});
+    let disk = json!({
+        "caching": "", "createOption": "", "diffDiskSettings": {"option": ""}, "diskSizeGB": "",
+        "encryptionSettings": {"enabled": "false"}, "image": {"uri": ""},
+        "managedDisk": {"id": "", "storageAccountType": ""}, "name": "", "osType": "Linux", "vhd": {"uri": ""},
+        "writeAcceleratorEnabled": "false"
+    });
+    let fields = json!({
+        "additionalCapabilities": {"hibernationEnabled": "false"}, "evictionPolicy": "",
+        "extendedLocation": {"name": "", "type": ""}, "host": {"id": ""}, "hostGroup": {"id": ""}, "licenseType": "",
+        "osProfile": {"adminUsername": "", "computerName": facts.name, "disablePasswordAuthentication": ""},
+        "platformSubFaultDomain": "", "priority": "",
+        // Never TrustedLaunch or ConfidentialVM, which some clients take for key-bound tokens.
+        "securityProfile": {
+            "encryptionAtHost": "false", "secureBootEnabled": "", "securityType": "", "virtualTpmEnabled": ""
+        },
+        "storageProfile": {
+            "dataDisks": [], "imageReference": image, "osDisk": disk, "resourceDisk": {"size": ""}
+        },
+        "userData": "", "virtualMachineScaleSet": {"id": ""}
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    }
 }
 
 fn network(facts: &Facts) -> Value {
@@ -84,4 +118,65 @@ fn listed<'v>(entries: impl Iterator<Item = (String, &'v Value)>) -> String {
         if value.is_object() || value.is_array() { format!("{name}/") } else { name }
     };
     entries.map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts { name: "m1".into(), tags: vec![("a".into(), "b".into())], ..Facts::default() }
+    }
+
+    #[test]
+    fn every_primitive_of_either_document_is_a_string() {
+        fn look(at: &Value, path: &str) {
+            match at {
+                Value::Object(members) => members.iter().for_each(|(k, v)| look(v, &format!("{path}/{k}"))),
+                Value::Array(items) => items.iter().for_each(|v| look(v, &format!("{path}/[]"))),
+                Value::String(_) => {}
+                // The one that HIMDS has so (metadata.md 4).
+                other => assert_eq!((path, other), ("/compute/publicKeys", &Value::Null)),
+            }
+        }
+        for service in [Service::Himds, Service::Imds] {
+            look(&document(service, &facts()), "");
+        }
+        let imds = document(Service::Imds, &facts());
+        assert_eq!(imds.pointer("/compute/osProfile/computerName"), Some(&json!("m1")));
+        assert_eq!(imds.pointer("/compute/securityProfile/securityType"), Some(&json!("")));
+    }
+
+    /// Every leaf is reached by the path that the listings above it spell.
+    #[test]
+    fn listings_lead_to_every_leaf() {
+        fn walk(document: &Value, at: &Value, path: &str, leaves: &mut usize) {
+            let children: Vec<(String, &Value)> = match at {
+                Value::Object(members) => members.iter().map(|(k, v)| (k.clone(), v)).collect(),
+                Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
+                _ => {
+                    *leaves += 1;
+                    assert_eq!(part(document, path, Some("text")).status(), StatusCode::OK, "{path}");
+                    assert_eq!(part(document, path, None).status(), StatusCode::BAD_REQUEST, "{path}");
+                    return;
+                }
+            };
+            assert_eq!(part(document, path, None).status(), StatusCode::OK, "{path}");
+            children.iter().for_each(|(name, v)| walk(document, v, &format!("{path}/{name}"), leaves));
+        }
+        let (document, mut leaves) = (document(Service::Imds, &facts()), 0);
+        walk(&document, &document, "", &mut leaves);
+        assert!(leaves > 60, "{leaves}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_breaks_the_walk(path in "[a-zA-Z0-9/._%-]{0,60}|.{0,40}", format in proptest::option::of("json|text|TEXT|.{0,8}")) {
+            let document = document(Service::Imds, &facts());
+            let status = part(&document, &path, format.as_deref()).status().as_u16();
+            prop_assert!([200, 400, 404].contains(&status));
+        }
+    }
 }

@@ -102,3 +102,37 @@ fn host_is_ours(request: &Parts, more: &[String]) -> bool {
     let more = more.iter().map(String::as_str);
     HOSTS.into_iter().chain(more).any(|ours| host.eq_ignore_ascii_case(ours))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_ours(host: &str) -> Option<bool> {
+        let request = http::Request::get("/").header("Host", host).body(()).ok()?;
+        Some(host_is_ours(&request.into_parts().0, &["10.88.0.1".to_owned()]))
+    }
+
+    proptest! {
+        /// A05: whatever surrounds our names, only they with a port are ours.
+        #[test]
+        fn a05_no_other_host_passes(before in "[a-z0-9.@-]{0,8}", after in "[a-z0-9.@:/-]{0,8}") {
+            for ours in HOSTS.into_iter().chain(["10.88.0.1"]) {
+                let host = format!("{before}{ours}{after}");
+                let with_port = before.is_empty()
+                    && (after.is_empty() || after.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit())));
+                let doubled = HOSTS.contains(&host.as_str());
+                prop_assert_eq!(is_ours(&host).unwrap_or(false), with_port || doubled, "{}", host);
+            }
+        }
+
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = http::HeaderValue::from_bytes(&bytes) {
+                let request = http::Request::get("/").header("Host", value).body(()).unwrap();
+                let _ = host_is_ours(&request.into_parts().0, &[]);
+            }
+        }
+    }
+}

@@ -73,7 +73,18 @@ pub(crate) fn is_date(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_it(text in ".{0,16}", date in "[0-9]{4}-[0-9]{2}-[0-9]{2}") {
+            let _ = served(Service::Imds, &text);
+            prop_assert!(is_date(&date));
+            prop_assert!(!is_date(&text) || text.is_ascii());
+        }
+    }
 
     #[test]
     fn dates() {
