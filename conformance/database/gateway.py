@@ -2,6 +2,7 @@
 
     gateway.py WORK        COUNTERSIGN, SITE_DATA, COUNTERSIGN_READY_FILE, PG_FOLDER and PG_PORT are set
 """
+import atexit
 import json
 import os
 import signal
@@ -64,7 +65,10 @@ def gateway(application, *more):
     command = [os.environ["COUNTERSIGN"], "gateway", "--site", site.ready["resource_manager"], "--ca-file",
                site.ready["ca_file"], "--server", server, "--tenant-id", site.ready["tenant_id"], "--client-id",
                application.client, "--client-secret-file", secret, "--postgres", "127.0.0.1:0", *more]
-    return subprocess.Popen(command)
+    process = subprocess.Popen(command)
+    # Whatever goes wrong here, nothing of it stays.
+    atexit.register(process.kill)
+    return process
 
 
 def started(application):

@@ -76,6 +76,8 @@ for server in dbcert dbpeer; do
     refused "$server: another resource's token" "token audience is wrong" env PGPASSWORD="$ARM_TOKEN" psql -X -h "$host" -c 'SELECT 1'
     refused "$server: a password" "password authentication failed" env PGPASSWORD=secret psql -X -h "$host" -c 'SELECT 1'
     refused "$server: in the clear" "connection requires TLS" env PGSSLMODE=disable psql -X -h "$host" -c 'SELECT 1'
+    refused "$server: TLS 1.1" "SSL alert" openssl s_client -starttls postgres -tls1_1 -cipher 'DEFAULT@SECLEVEL=0' -connect "$host:5432"
+    openssl s_client -starttls postgres -tls1_2 -connect "$host:5432" </dev/null 2>/dev/null | grep -q "TLSv1.2" || fail "$server: no TLS 1.2"
     refused "$server: an unknown database" 'database "nowhere" does not exist' ask -d nowhere -c 'SELECT 1'
     expect "$server: a role with a blank" "$(PGPASSWORD=$OPERATOR_TOKEN ask -U 'Data Team' -c 'SELECT current_user')" "Data Team"
 
