@@ -62,6 +62,14 @@ pub enum Verb {
     /// Check every record and blob of a site, running or not
     #[command(before_help = "Example:\n  countersign verify --data ./site")]
     Verify(VerifyArgs),
+    /// Start as the twin of a subscription: read what `az … list -o json` printed
+    #[command(
+        before_help = "Example:\n  az group list -o json >groups.json\n  countersign import groups.json"
+    )]
+    Import(ImportArgs),
+    /// Write what `az … list -o json` would print of this site, one file a list
+    #[command(before_help = "Example:\n  countersign export ./exported")]
+    Export(ExportArgs),
     /// Play the managed-identity lab on a fresh site
     #[command(before_help = "Example:\n  countersign lab")]
     Lab(LabArgs),
@@ -235,6 +243,29 @@ pub struct AuditArgs {
     pub correlation_id: String,
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Lists of accounts, groups, identities, machines, resources, role definitions and role assignments, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// The folder for the files; made where it is missing
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 #[derive(Args)]

@@ -57,6 +57,8 @@ pub enum ResourceError {
     BadAssignmentName(String),
     #[error("principal {object} is not in the directory of {tenant}")]
     NoPrincipal { object: ObjectId, tenant: TenantId },
+    #[error("somebody else has the id {0}, or its client id")]
+    PrincipalTaken(ObjectId),
     #[error("principal {principal} is a {found}, not a {given}")]
     OtherPrincipalType { principal: ObjectId, found: &'static str, given: String },
     #[error("role {0} is not defined")]

@@ -3,10 +3,9 @@
 use cs_ids::{GroupName, ResourceId};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{AuditRecord, Resource, ResourceFilter};
-use serde_json::Map;
 
 use crate::{
-    Input, Manager, Patch, ResourceError, VAULTS,
+    Input, Manager, Patch, ResourceError, VAULTS, input,
     kinds::{Members, Rules},
     vaults::is_purge_protected,
     write::Companions,
@@ -20,9 +19,10 @@ struct GroupRules;
 impl Rules for GroupRules {
     const KIND: &'static str = GROUPS;
 
-    /// A group has no properties of its own.
+    /// A group has no properties that mean anything here.
     fn members(&self, _: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
-        Ok(Members { properties: Map::new(), ..given })
+        let properties = input::without_read_only(given.properties, &["provisioningState"]);
+        Ok(Members { properties, ..given })
     }
 }
 

@@ -9,7 +9,7 @@ use cs_store::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError,
+    Input, Manager, Patch, ResourceError, input,
     kinds::{Members, Rules},
     write::Companions,
 };
@@ -19,19 +19,31 @@ pub const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// One identity has at most so many federated credentials (rbac.md 10).
 const FEDERATED_MAX: u32 = 20;
+/// Said by the product.
+const IDS: &[&str] = &["tenantId", "principalId", "clientId"];
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=128;
 
-/// The ids of an identity's principal never change, and nothing else is kept of it.
-struct IdentityRules {
+/// The ids of an identity's principal never change.
+pub(crate) struct IdentityRules {
     of_new: Map<String, Value>,
+}
+
+impl IdentityRules {
+    pub(crate) fn of_new(principal: &Principal) -> Self {
+        Self { of_new: ids_of(principal) }
+    }
 }
 
 impl Rules for IdentityRules {
     const KIND: &'static str = IDENTITIES;
 
-    fn members(&self, known: Option<&Resource>, _: &str, _: Members) -> Result<Members, ResourceError> {
-        let kept = known.and_then(|k| k.properties.as_object()).cloned();
-        Ok(Members { extra: Map::new(), properties: kept.unwrap_or_else(|| self.of_new.clone()) })
+    fn members(&self, known: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
+        let ids = known.and_then(|k| k.properties.as_object()).unwrap_or(&self.of_new);
+        let mut properties = input::without_read_only(given.properties, IDS);
+        properties.retain(|_, value| !value.is_null());
+        properties.entry("isolationScope").or_insert(json!("None"));
+        properties.extend(IDS.iter().filter_map(|name| Some(((*name).to_owned(), ids.get(*name)?.clone()))));
+        Ok(Members { properties, ..given })
     }
 }
 
@@ -50,7 +62,7 @@ impl Manager {
         check_name(id.name())?;
         let id = self.id_in_group(op, id, IDENTITIES, id.name()).await?;
         let principal = self.identity_principal(op, &id);
-        let rules = IdentityRules { of_new: properties_of(&principal, &new.properties) };
+        let rules = IdentityRules::of_new(&principal);
         let principal = Some(NewPrincipal { principal, credentials: Vec::new() });
         let companions = Companions { principal, ..Companions::default() };
         self.put(op, allowed, &id, new, companions, &rules).await
@@ -153,16 +165,13 @@ impl Manager {
     }
 }
 
-fn properties_of(p: &Principal, given: &Map<String, Value>) -> Map<String, Value> {
-    let mut all = Map::new();
-    all.insert("isolationScope".to_owned(), given.get("isolationScope").cloned().unwrap_or(json!("None")));
-    all.insert("tenantId".to_owned(), json!(p.tenant.to_string()));
-    all.insert("principalId".to_owned(), json!(p.object.to_string()));
-    all.insert("clientId".to_owned(), json!(p.client.map(|c| c.to_string()).unwrap_or_default()));
-    all
+fn ids_of(p: &Principal) -> Map<String, Value> {
+    let client = p.client.map(|c| c.to_string()).unwrap_or_default();
+    let values = [p.tenant.to_string(), p.object.to_string(), client];
+    IDS.iter().zip(values).map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
 }
 
-fn check_name(name: &str) -> Result<(), ResourceError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ResourceError> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     let begins = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
     if begins && NAME_CHARS.contains(&name.len()) && name.bytes().all(fits) {

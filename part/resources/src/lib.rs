@@ -19,9 +19,11 @@
 //! | locks | [`locks`] |
 //! | moving machines | [`moves`] |
 //! | the activity log | [`activity`] |
+//! | taking over what was made elsewhere | [`adopt`] |
 
 mod accounts;
 mod activity;
+mod adopt;
 mod assignments;
 mod denies;
 mod error;
@@ -53,10 +55,11 @@ use cs_time::{Chance, Clock, Timestamp};
 
 pub use accounts::{ACCOUNTS, AccountKey};
 pub use activity::Activity;
+pub use adopt::{KnownIds, known_object};
 pub use assignments::{AssignmentInput, Existing, ListWhich, PrincipalHint, role_guid, simple};
 pub use cs_store::{
-    Assignment, DenyRow, FederatedCredential, JoinToken, Lock, LockLevel, Resource, ResourceFilter,
-    Subscription, Tenant,
+    Assignment, DenyRow, FederatedCredential, JoinToken, Lock, LockLevel, PrincipalKind, Resource,
+    ResourceFilter, Subscription, Tenant,
 };
 pub use error::ResourceError;
 pub use groups::GROUPS;

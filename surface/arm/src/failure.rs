@@ -386,6 +386,7 @@ impl From<ResourceError> for Failure {
                     simple(object.uuid())
                 ),
             ),
+            ResourceError::PrincipalTaken(_) => Self::new(S::CONFLICT, "PrincipalExists", format!("{text}.")),
             ResourceError::OtherPrincipalType { principal, found, given } => Self::bad(
                 "UnmatchedPrincipalType",
                 format!(

@@ -235,6 +235,11 @@ impl Site {
         self.manager.put_account(&op, &allowed, &id, new).await.attempt(ATTEMPT).map(drop)
     }
 
+    /// For commands that do the site's own work.
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
     pub(super) fn audit(&self) -> Arc<Audit> {
         Arc::clone(&self.audit)
     }

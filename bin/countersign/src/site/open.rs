@@ -3,10 +3,40 @@
 use std::sync::Arc;
 
 use cs_bytes::{BlobBytes, BytesError, LocalBytes, S3Bytes};
+use cs_seal::Key;
+use cs_store::Site as _;
 use cs_store_sql::SqlStore;
+use cs_time::{MachineChance, MachineClock};
 
-use super::data::DataDirectory;
+use super::{
+    data::DataDirectory,
+    keys,
+    seed::{self, Seed},
+};
 use crate::failure::{Attempt, Failure, Kind};
+
+/// A site's database and keys, opened for writing; the first start is made up for where there was none.
+pub struct Opened {
+    pub store: Arc<SqlStore>,
+    pub root: Key,
+    pub seed: Seed,
+}
+
+impl Opened {
+    pub async fn of(data: &DataDirectory, url: Option<&str>) -> Result<Self, Failure> {
+        let known_root = keys::root(data.path())?;
+        let store = store(data, url).await?;
+        let tenants = store.tenants().await.attempt("reading the tenants")?;
+        let root = keys::root_for(known_root, &tenants, data, &MachineChance)?;
+        // A wrong key is found before anything is written under it.
+        keys::of_tenants(&root, &tenants)?;
+        let seed = match seed::known(&store).await? {
+            Some(seed) => seed,
+            None => seed::plant(&store, &root, data, &MachineClock, &MachineChance).await?,
+        };
+        Ok(Self { store, root, seed })
+    }
+}
 
 /// The same for reading, beside a site that may be running on it.
 pub async fn reader(directory: &std::path::Path, url: Option<&str>) -> Result<Arc<SqlStore>, Failure> {

@@ -13,16 +13,15 @@ use cs_names::{Address, SiteNames};
 use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
-use cs_store::Site as _;
 use cs_time::{MachineChance, MachineClock};
 
 use super::{
     compose::{self, Site},
     data::{self, DataDirectory},
-    databases, keys, lent,
+    databases, lent,
     listen::{self, Bound},
     machine::{self, Metadata},
-    open,
+    open::{self, Opened},
     ready::{self, AppService, Machine, Operator, Ready},
     seed::{self, Seed},
     trust,
@@ -96,17 +95,8 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     // Ports first: a port in use is found before anything is made.
     let bound = Bound::bind(&options).await?;
     let (clock, chance) = (Arc::new(MachineClock), Arc::new(MachineChance));
-    let known_root = keys::root(data.path())?;
-    let store = open::store(&data, options.database.as_deref()).await?;
+    let Opened { store, root, seed } = Opened::of(&data, options.database.as_deref()).await?;
     let bytes = open::bytes(&data, options.blobs.as_deref()).await?;
-    let tenants = store.tenants().await.attempt("reading the tenants")?;
-    let root = keys::root_for(known_root, &tenants, &data, &*chance)?;
-    // A wrong key is found before anything is written under it.
-    keys::of_tenants(&root, &tenants)?;
-    let seed = match seed::known(&store).await? {
-        Some(seed) => seed,
-        None => seed::plant(&store, &root, &data, &*clock, &*chance).await?,
-    };
     let trust = trust::open(&data, &options.names)?;
     let bundles = trust::write_bundles(&data, &trust.ca)?;
     let leaves =

@@ -4,7 +4,9 @@ mod audit;
 mod backup;
 pub mod database;
 mod env;
+mod export;
 pub mod gateway;
+mod import;
 mod lab;
 pub mod machine;
 mod operator;
@@ -35,6 +37,8 @@ pub fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Backup(args) => runtime()?.block_on(backup::backup(&args)),
         Verb::Restore(args) => restore::restore(&args),
         Verb::Verify(args) => runtime()?.block_on(verify::verify(&args)),
+        Verb::Import(args) => runtime()?.block_on(import::import(args)),
+        Verb::Export(args) => runtime()?.block_on(export::export(args)),
         Verb::Lab(args) => runtime()?.block_on(lab::lab(args)),
     }
 }

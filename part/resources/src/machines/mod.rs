@@ -44,7 +44,7 @@ const PUBLIC_KEY_MAX_BYTES: usize = 2048;
 /// A key does not run out by itself: it is replaced by rotation, or goes with its machine.
 const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
 
-struct MachineRules<'r> {
+pub(crate) struct MachineRules<'r> {
     now: Timestamp,
     id: &'r ResourceId,
     principal: Option<&'r Principal>,
@@ -52,6 +52,14 @@ struct MachineRules<'r> {
     /// The stored `identity` that `after` was worked out from.
     before: Option<Value>,
     after: Value,
+}
+
+impl<'r> MachineRules<'r> {
+    /// Of a machine that comes with this principal and without a key.
+    pub(crate) fn of_new(now: Timestamp, id: &'r ResourceId, principal: &'r Principal) -> Self {
+        let after = identity_of(principal);
+        Self { now, id, principal: Some(principal), key: None, before: None, after }
+    }
 }
 
 impl Rules for MachineRules<'_> {
