@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{Manager, ResourceError};
 
 /// Role assignments of a subscription at most, its groups and resources included.
-const PER_SUBSCRIPTION_MAX: usize = 4000;
+const PER_SUBSCRIPTION_MAX: u64 = 4000;
 const DESCRIPTION_MAX_CHARS: usize = 2048;
 
 /// An assignment to make.
@@ -187,9 +187,7 @@ impl Manager {
     async fn check_room(&self, op: &Operation, scope: &Scope) -> Result<(), ResourceError> {
         let Ok(id) = cs_ids::ResourceId::parse(scope.as_str()) else { return Ok(()) };
         let whole = cs_ids::ResourceId::of_subscription(id.subscription()).scope().clone();
-        let filter = AssignmentFilter { scope: whole.clone(), below: true, principals: None };
-        let all = self.at.assignments.assignments(op.caller.tenant, filter).await?;
-        let inside = all.iter().filter(|a| whole.contains(&a.scope)).count();
+        let inside = self.at.assignments.count_assignments(op.caller.tenant, whole).await?;
         if inside >= PER_SUBSCRIPTION_MAX { Err(ResourceError::TooManyAssignments) } else { Ok(()) }
     }
 }

@@ -11,4 +11,5 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_credential_holders.sql"),
     include_str!("../migrations/0009_sealed_as.sql"),
     include_str!("../migrations/0010_enrolment.sql"),
+    include_str!("../migrations/0011_listings.sql"),
 ];

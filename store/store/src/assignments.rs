@@ -53,6 +53,9 @@ pub trait Assignments: Send + Sync {
         filter: AssignmentFilter,
     ) -> Result<Vec<Assignment>, StoreError>;
 
+    /// How many there are at and below a scope.
+    async fn count_assignments(&self, tenant: TenantId, scope: Scope) -> Result<u64, StoreError>;
+
     /// Everything changed after `revision`, tombstones too, with the revision this answer is complete up to.
     async fn assignments_since(
         &self,

@@ -102,6 +102,20 @@ impl Assignments for SqlStore {
         .await
     }
 
+    async fn count_assignments(&self, tenant: TenantId, scope: Scope) -> Result<u64, StoreError> {
+        self.read("counting role assignments", move |mut c| {
+            let scope = scope.clone();
+            Box::pin(async move {
+                let (from, to) = below_range(scope.key());
+                let sql = "SELECT COUNT(*) FROM assignments WHERE tenant = $1 AND deleted = 0
+                           AND (scope_key = $2 OR (scope_key >= $3 AND scope_key < $4))";
+                let row = c.row(sql, &values![tenant, scope.key(), from, to]).await?;
+                Ok(row.map_or(Ok(0), |r| r.int(0))?.unsigned_abs())
+            })
+        })
+        .await
+    }
+
     async fn assignments_since(
         &self,
         tenant: TenantId,

@@ -9,6 +9,7 @@ mod directory;
 mod federated;
 mod join_tokens;
 mod links;
+mod listing;
 mod locks;
 mod machine_keys;
 mod moving;

@@ -10,20 +10,25 @@ use cs_store::{
 };
 use cs_time::Timestamp;
 
-use super::{audit, cascade, directory, moving, tags};
-use crate::{Conn, Row, SqlStore, Value, values};
+use super::{audit, cascade, directory, listing, moving, tags};
+use crate::{Conn, Row, SqlStore, values};
+
+/// What [`read`] reads of `r`.
+macro_rules! resource_columns {
+    () => {
+        "r.tenant, r.id, r.kind, r.location, r.tags, r.extra, r.properties, r.created, r.updated, r.created_by, \
+         r.updated_by, r.deleted, r.generation"
+    };
+}
+pub(super) use resource_columns;
 
 macro_rules! select_resources {
     ($rest:literal) => {
-        concat!(
-            "SELECT r.tenant, r.id, r.kind, r.location, r.tags, r.extra, r.properties, r.created, r.updated, ",
-            "r.created_by, r.updated_by, r.deleted, r.generation FROM resources r ",
-            $rest
-        )
+        concat!("SELECT ", resource_columns!(), " FROM resources r ", $rest)
     };
 }
 
-fn read(row: &Row) -> Result<Resource, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Resource, StoreError> {
     Ok(Resource {
         tenant: row.id(0)?,
         id: row.resource_id(1)?,
@@ -149,7 +154,7 @@ impl Resources for SqlStore {
     async fn resources(&self, tenant: TenantId, filter: ResourceFilter) -> Result<Vec<Resource>, StoreError> {
         self.read("listing resources", move |mut c| {
             let filter = filter.clone();
-            Box::pin(async move { list(&mut c, tenant, &filter).await })
+            Box::pin(async move { listing::list(&mut c, tenant, &filter).await })
         })
         .await
     }
@@ -366,50 +371,6 @@ impl Resources for SqlStore {
         .await
     }
 }
-
-/// One statement for each index that can lead, so that a listing reads what it answers and not the whole tenant.
-async fn list(c: &mut Conn<'_>, tenant: TenantId, f: &ResourceFilter) -> Result<Vec<Resource>, StoreError> {
-    let text = |x: &Option<String>| Value::Text(x.clone().unwrap_or_default());
-    let subscription = f.subscription.map(|s| s.to_string()).unwrap_or_default();
-    let (tag, tag_value) = match &f.tag {
-        None => (Value::from(""), Value::Null),
-        Some((name, value)) => (Value::from(name), Value::from(value.clone())),
-    };
-    let groups = f.groups.map_or(-1, i64::from);
-    let params = [
-        Value::from(tenant),
-        Value::from(subscription),
-        text(&f.group),
-        text(&f.kind),
-        text(&f.name),
-        tag,
-        text(&f.location),
-        Value::Int(groups),
-        text(&f.after),
-        Value::from(f.limit.max(1)),
-        tag_value,
-    ];
-    let sql = if f.tag.is_some() { LIST_BY_TAG } else { LIST };
-    // A tag's index holds one row per value: with a name alone a resource still comes once (names are unique on it).
-    let params = if f.tag.is_some() { &params[..] } else { &params[..10] };
-    c.rows(sql, params).await?.iter().map(read).collect()
-}
-
-const LIST: &str = select_resources!(
-    "WHERE r.tenant = $1 AND r.subscription = $2 AND ($3 = '' OR r.group_key = $3) AND ($4 = '' OR r.kind_key = $4)
-       AND ($5 = '' OR r.name_key = $5) AND $6 = '' AND ($7 = '' OR r.location = $7)
-       AND ($8 = -1 OR $8 = (CASE WHEN r.kind_key = 'microsoft.resources/resourcegroups' THEN 1 ELSE 0 END))
-       AND r.deleted IS NULL AND r.id_key > $9 ORDER BY r.id_key LIMIT $10"
-);
-
-const LIST_BY_TAG: &str = select_resources!(
-    "JOIN resource_tags t ON t.tenant = r.tenant AND t.id_key = r.id_key
-     WHERE r.tenant = $1 AND r.subscription = $2 AND ($3 = '' OR r.group_key = $3) AND ($4 = '' OR r.kind_key = $4)
-       AND ($5 = '' OR r.name_key = $5) AND ($7 = '' OR r.location = $7)
-       AND ($8 = -1 OR $8 = (CASE WHEN r.kind_key = 'microsoft.resources/resourcegroups' THEN 1 ELSE 0 END))
-       AND t.subscription = $2 AND t.name_key = $6 AND (CAST($11 AS TEXT) IS NULL OR t.value = $11)
-       AND r.deleted IS NULL AND r.id_key > $9 ORDER BY r.id_key LIMIT $10"
-);
 
 pub(super) async fn put(c: &mut Conn<'_>, write: &ResourceWrite) -> Result<Resource, StoreError> {
     let r = &write.resource;

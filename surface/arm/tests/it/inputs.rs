@@ -79,7 +79,7 @@ async fn d07_bad_names_of_every_type_are_refused_by_name() {
     }
     for (target, body, code) in [
         (
-            of(&format!("{MACHINE}/m1/extensions/{long}")),
+            of(&format!("{MACHINE}/m1/extensions/{}", "n".repeat(65))),
             json!({"properties": {"publisher": "P", "type": "T"}}),
             "InvalidParameter",
         ),
