@@ -3,7 +3,11 @@
 //! az lays the members of `properties` flat for some types; so do these files, so that what is written for az's lists
 //! (`jq`, scripts) works on them.
 
-use std::{collections::HashMap, path::Path, process::ExitCode};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::Path,
+    process::ExitCode,
+};
 
 use cs_ids::{ObjectId, ResourceId, Scope, TenantId};
 use cs_rbac::builtin_roles;
@@ -112,8 +116,8 @@ impl Exporter<'_> {
             self.store.assignments(self.tenant, everywhere).await.attempt("reading role assignments")?;
         let mut names: HashMap<ObjectId, String> = HashMap::new();
         for row in &rows {
-            if !names.contains_key(&row.principal) {
-                names.insert(row.principal, self.name_of(row.principal).await?);
+            if let Entry::Vacant(unknown) = names.entry(row.principal) {
+                unknown.insert(self.name_of(row.principal).await?);
             }
         }
         Ok(rows.iter().map(|row| assignment(row, &roles, &names)).collect())

@@ -61,7 +61,7 @@ async fn d05_what_is_made_again_inherits_nothing() {
     ];
     let group = format!("{S}/resourceGroups/Lab");
     let mut principals = Vec::new();
-    for (rest, body) in &rest {
+    for (n, (rest, body)) in rest.iter().enumerate() {
         let id = of("Lab", rest);
         let mut tagged = body.clone();
         tagged["tags"] = json!({"secret": "plan"});
@@ -70,7 +70,7 @@ async fn d05_what_is_made_again_inherits_nothing() {
         principals.push(made["properties"]["principalId"].clone());
         let assignment =
             json!({"properties": {"roleDefinitionId": READER, "principalId": object("nobody").to_string()}});
-        let guid = uuid::Uuid::new_v4();
+        let guid = format!("00000000-0000-0000-0000-00000000000{n}");
         let at = format!("{id}/providers/Microsoft.Authorization/roleAssignments/{guid}");
         assert_eq!(world.put("owner", &at, &assignment.to_string()).await.status, 201);
         assert_eq!(world.get("nobody", &id).await.status, 200);
