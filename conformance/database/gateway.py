@@ -71,9 +71,9 @@ def gateway(application, *more):
     return process
 
 
-def started(application):
+def started(application, *more):
     ready = os.path.join(WORK, "gateway.json")
-    process = gateway(application, "--ready-file", ready)
+    process = gateway(application, "--ready-file", ready, *more)
     until = time.monotonic() + 20
     while not os.path.exists(ready):
         assert process.poll() is None and time.monotonic() < until, "the gateway does not start"
@@ -201,4 +201,12 @@ try:
     idle.execute("SELECT 1")
 except psycopg.errors.AdminShutdown as error:
     expect("its session was told", error.sqlstate, "57P01")
+# On the database's own host: by its socket, where PostgreSQL asks the kernel who comes.
+process, port = started(guard, "--postgres-socket", f"{os.environ['PG_FOLDER']}:{os.environ['PG_PORT']}")
+with connect(port, user="Data Team", password=stranger.token()) as one:
+    expect("by the socket", one.execute(
+        "SELECT current_user, client_addr IS NULL FROM pg_stat_activity WHERE pid = pg_backend_pid()").fetchone(),
+        ("Data Team", True))
+process.send_signal(signal.SIGTERM)
+expect("it ends too", process.wait(timeout=20), 0)
 print("\ngateway: all as it should be")

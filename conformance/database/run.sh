@@ -49,6 +49,16 @@ curl -s -f -o /dev/null --cacert "$CA" -X PUT -H "Authorization: Bearer $MANAGEM
     -d '{"properties":{"principalName":"lab-machine","principalType":"ServicePrincipal"}}' "$MANAGEMENT$SERVER/administrators/$CLIENT?api-version=2024-08-01"
 refused "nor another's role" "does not have authorization" certificate "Data Team" --directory "$work/kept"
 certificate lab-machine --directory "$PG_CERTIFICATES/lab-machine" | jq -r .notAfter
+# The same of an identity that is attached to the machine.
+IDENTITY="${SERVER%%/providers/*}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/db-worker"
+arm() { curl -s -f --cacert "$CA" -X "$1" -H "Authorization: Bearer $MANAGEMENT_TOKEN" -H 'Content-Type: application/json' -d "$3" "$MANAGEMENT$2"; }
+WORKER=$(arm PUT "$IDENTITY?api-version=2023-01-31" '{"location":"local"}')
+arm PATCH "$("$CSAGENT" show --data "$work/agent" -j resourceId | jq -r .resourceId)?api-version=2024-07-31-preview" \
+    "{\"identity\":{\"type\":\"SystemAssigned, UserAssigned\",\"userAssignedIdentities\":{\"$IDENTITY\":{}}}}" >/dev/null
+arm PUT "$SERVER/administrators/$(echo "$WORKER" | jq -r .properties.principalId)?api-version=2024-08-01" \
+    '{"properties":{"principalName":"worker","principalType":"ServicePrincipal"}}' >/dev/null
+certificate worker --directory "$work/worker" --identity "$(echo "$WORKER" | jq -r .properties.clientId)" >/dev/null
+expect "an attached identity's" "$(openssl x509 -noout -subject -in "$work/worker/client.crt")" "subject=CN = worker"
 certificate lab-machine --directory "$work/kept" --life-seconds 60 --keep >/dev/null
 "$CSAGENT" run --data "$work/agent" --himds-port 0 &
 agent=$!
@@ -160,9 +170,9 @@ refused "it calls none of them" "permission denied for function" psql -X -h "dbc
 refused "no second factor is pretended" "isMfa must be false" as_admin "SELECT pgaadauth_create_principal('x', false, true)"
 refused "a role of others is not handed over" "not one of the gateway" as_admin "SELECT pgaadauth_update_principal_with_oid('direct', '$MACHINE', 'service', false, false)"
 # By its name alone: the directory knows whose it is.
-expect "by name" "$(as_admin "SELECT pgaadauth_create_principal('db-client', false, false)")" 'Created role for "db-client"'
+expect "by name" "$(as_admin "SELECT pgaadauth_create_principal('db-worker', false, false)")" 'Created role for "db-worker"'
 sync
-expect "it is found" "$(as_admin "SELECT principaltype, objectid FROM pgaadauth_list_principals(false) WHERE rolname = 'db-client'")" "service|$CLIENT"
+expect "it is found" "$(as_admin "SELECT principaltype, objectid FROM pgaadauth_list_principals(false) WHERE rolname = 'db-worker'")" "service|$(echo "$WORKER" | jq -r .properties.principalId)"
 as_admin 'SELECT countersign.drop_principal($$scripted$$)' >/dev/null
 sync
 refused "dropped" "password authentication failed" psql -X -h "dbcert.$SUFFIX" -U scripted -c 'SELECT 1'
