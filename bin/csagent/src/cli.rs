@@ -115,7 +115,7 @@ pub struct ConnectArgs {
     pub data: DataArgs,
     #[command(flatten)]
     pub credential: CredentialArgs,
-    /// The site's resource manager [with --cloud, or as azcmagent: the public cloud's]
+    /// The site's resource manager, or the authority of a directory that stays Entra [with --cloud, or as azcmagent: the public cloud's]
     #[arg(long, value_name = "URL", env = "CSAGENT_SITE")]
     pub site: Option<String>,
     /// Whom to trust beside the system's roots
@@ -125,8 +125,11 @@ pub struct ConnectArgs {
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
     /// The group the machine lies in; a join token knows its own
-    #[arg(short = 'g', long, value_name = "NAME", required_unless_present = "join_token")]
+    #[arg(short = 'g', long, value_name = "NAME", required_unless_present_any = ["join_token", "federated_token_file", "site"])]
     pub resource_group: Option<String>,
+    /// A token of another issuer, kept fresh by others, that the application of an authority proves itself with
+    #[arg(long, value_name = "FILE")]
+    pub federated_token_file: Option<PathBuf>,
     /// A one-time token instead of a credential: itself, a file that holds it, or "-" for standard input
     #[arg(
         long,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     cli::ConnectArgs,
     config::Settings,
-    credential,
+    credential, entra,
     failure::{Attempt, Failure, Kind, program},
     host, join,
     site::{self, API_VERSION, Cloud},
@@ -36,6 +36,13 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
     let _lock = place.lock()?;
     if let Some(known) = place.load()? {
         return Err(already(&known));
+    }
+    if entra::is_authority(&address) {
+        return entra::connect(&args, &place, &address, ca).await;
+    }
+    if args.join_token.is_none() && args.resource_group.is_none() {
+        let failure = Failure::new(Kind::Usage, "no resource group is named").code("AZCM0016");
+        return Err(failure.hint("give -g NAME, or a join token, which knows its own"));
     }
     let client = site::client(ca.as_deref(), &Settings::load(&place)?)?;
     let cloud = site::discover(&client, &address).await?;
@@ -261,6 +268,7 @@ fn registration(
         client_id: text("/identity/clientId")?,
         tags: crate::facts::tags_of(made),
         correlation_id: args.correlation_id.clone().unwrap_or_default(),
+        upstream: None,
     })
 }
 

@@ -99,16 +99,21 @@ fn assertion(file: &Path, id: &str, endpoint: &str) -> Result<String, Failure> {
     let what = format!("reading --service-principal-cert {}", file.display());
     let bytes = std::fs::read(file).attempt(&what)?;
     let bad = |why: &str| Failure::new(Kind::Usage, format!("{what}: {why}")).code("AZCM0023");
-    let (certificate, key) = if bytes.starts_with(b"0\x82") { pfx(&bytes) } else { pem(&bytes) }
+    let signer = signer(&bytes)
         .ok_or_else(|| bad("it holds no certificate with an RSA key (PEM, or PFX without a password)"))?;
-    let hash = |algorithm| encode_url(digest::digest(algorithm, &certificate));
-    let signer = Signer::certificate(key, &hash(&digest::SHA1_FOR_LEGACY_USE_ONLY), &hash(&digest::SHA256));
     let now = MachineClock.now().seconds();
     let claims = json!({
         "aud": endpoint, "iss": id, "sub": id, "jti": MachineChance.uuid().to_string(),
         "nbf": now - 60, "iat": now, "exp": now + ASSERTION_SECONDS
     });
     signer.sign(&claims).attempt("signing with the certificate's key")
+}
+
+/// Signs as the certificate of a file; `None` where there is none with its RSA key.
+pub fn signer(bytes: &[u8]) -> Option<Signer> {
+    let (certificate, key) = if bytes.starts_with(b"0\x82") { pfx(bytes) } else { pem(bytes) }?;
+    let hash = |algorithm| encode_url(digest::digest(algorithm, &certificate));
+    Some(Signer::certificate(key, &hash(&digest::SHA1_FOR_LEGACY_USE_ONLY), &hash(&digest::SHA256)))
 }
 
 fn pem(bytes: &[u8]) -> Option<(Vec<u8>, RsaKey)> {

@@ -29,6 +29,15 @@ pub async fn disconnect(args: DisconnectArgs) -> Result<(), Failure> {
     // Before the site is asked: without root nothing could be forgotten here.
     let _lock = place.lock()?;
     let state = place.connected()?;
+    if state.upstream.is_some() {
+        // The application is the directory's; only what lies here is ours.
+        place.forget()?;
+        tell(&format!(
+            "Disconnected machine {}; the application stays in its directory",
+            state.resource_name
+        ));
+        return Ok(());
+    }
     remove(&args, &place, &state).await?;
     place.forget()?;
     tell(&format!("Disconnected machine {}", state.resource_name));

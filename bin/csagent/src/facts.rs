@@ -191,7 +191,7 @@ impl Connection {
             resource: state.resource_id.clone(),
             system_assigned: true,
         };
-        let issuer = SiteIssuer::new(&state, place.key()?, &Settings::load(place)?)?;
+        let issuer = SiteIssuer::of(&state, place, &Settings::load(place)?)?;
         let heard = place.status().tags;
         let facts = RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags))));
         let attached = RwLock::new(Arc::default());
@@ -199,6 +199,10 @@ impl Connection {
     }
 
     async fn beat(&self, place: &Place) -> Result<Outcome, Failure> {
+        // An application has no key of ours.
+        if self.state.upstream.is_some() {
+            return Ok(Outcome::Good);
+        }
         // Not after a `disconnect` that came in between.
         if place.load()?.is_none_or(|now| now.client_id != self.state.client_id) {
             return Ok(Outcome::Good);
@@ -220,6 +224,10 @@ impl Connection {
                 if matches!(error, IssueError::Unreachable(_)) { Kind::Unreachable } else { Kind::Refused };
             Failure::new(kind, error.to_string()).code("AZCM0041")
         })?;
+        if self.state.upstream.is_some() {
+            // There is no resource: that a token was had is the sign of life.
+            return Ok(serde_json::json!({}));
+        }
         let url = format!("{}{}?api-version={API_VERSION}", self.state.site, self.state.resource_id);
         let what = "reading the machine's resource";
         let own = site::call(self.issuer.http(), what, Method::GET, &url, Some(&token), None).await;

@@ -4,7 +4,10 @@
 //! (`Date`), so a refusal for the time is repeated once with that, and what is told to programs is said in the
 //! machine's own time.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use async_trait::async_trait;
 use cs_broker::{Identity, IssueError, Token};
@@ -18,10 +21,12 @@ use serde_json::Value;
 
 use crate::{
     config::Settings,
-    failure::{Failure, chain},
+    credential,
+    entra::{self, CREDENTIAL, Upstream},
+    failure::{Attempt, Failure, chain},
     rotation::{Hearer, Refused},
     site,
-    state::State,
+    state::{Place, State},
 };
 
 /// An assertion is made for one request (sts.md 9); this is its life in seconds.
@@ -41,13 +46,21 @@ const UNKNOWN_KEY: i64 = 700_027;
 pub struct SiteIssuer {
     client: reqwest::Client,
     /// Read while a request is under way: nothing signed with a key arrives after another took its place.
-    signer: tokio::sync::RwLock<Signer>,
+    proof: tokio::sync::RwLock<Proof>,
     endpoint: String,
     /// Where what the machine says of itself goes.
     statements: String,
     client_id: String,
     /// What the site's clock is ahead of ours, in seconds; 0 while they are near.
     ahead: AtomicI64,
+}
+
+/// What assertions come from.
+enum Proof {
+    /// The machine's key, or the key of an application's certificate.
+    Key(Signer),
+    /// Another issuer's token, in a file that others keep fresh.
+    File(PathBuf),
 }
 
 #[derive(Serialize)]
@@ -63,9 +76,28 @@ struct Assertion<'a> {
 
 impl SiteIssuer {
     pub fn new(state: &State, key: cs_jose::MachineKey, settings: &Settings) -> Result<Self, Failure> {
+        Self::proving(state, Proof::Key(Signer::machine(key)), settings)
+    }
+
+    /// For whatever a registration is proven with.
+    pub fn of(state: &State, place: &Place, settings: &Settings) -> Result<Self, Failure> {
+        let proof = match &state.upstream {
+            None => Proof::Key(Signer::machine(place.key()?)),
+            Some(Upstream::FederatedToken(file)) => Proof::File(file.clone()),
+            Some(Upstream::Certificate) => {
+                let path = place.at(CREDENTIAL);
+                let bytes = std::fs::read(&path).attempt(format_args!("reading {}", path.display()))?;
+                let bad = || Failure::failed(format!("{} holds no certificate with a key", path.display()));
+                Proof::Key(credential::signer(&bytes).ok_or_else(bad)?)
+            }
+        };
+        Self::proving(state, proof, settings)
+    }
+
+    fn proving(state: &State, proof: Proof, settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             client: site::client(state.ca.as_deref(), settings)?,
-            signer: tokio::sync::RwLock::new(Signer::machine(key)),
+            proof: tokio::sync::RwLock::new(proof),
             statements: format!("{}/{}/machine", state.authority.trim_end_matches('/'), state.tenant_id),
             endpoint: format!("{}/{}/oauth2/token", state.authority.trim_end_matches('/'), state.tenant_id),
             client_id: state.client_id.clone(),
@@ -75,7 +107,7 @@ impl SiteIssuer {
 
     /// Waits for requests under way and signs with this key from then on.
     pub async fn use_key(&self, key: cs_jose::MachineKey) {
-        *self.signer.write().await = Signer::machine(key);
+        *self.proof.write().await = Proof::Key(Signer::machine(key));
     }
 
     pub fn http(&self) -> &reqwest::Client {
@@ -134,8 +166,8 @@ impl SiteIssuer {
         attached: Option<&str>,
         correlation: CorrelationId,
     ) -> Result<(StatusCode, Value), IssueError> {
-        let signer = self.signer.read().await;
-        let assertion = self.assertion(&signer)?;
+        let proof = self.proof.read().await;
+        let assertion = self.assertion(&proof)?;
         let mut form = vec![
             ("grant_type", "client_credentials"),
             ("client_id", self.client_id.as_str()),
@@ -155,7 +187,12 @@ impl SiteIssuer {
         site::read("asking for a token", response).await.map_err(|f| IssueError::Unreachable(f.message))
     }
 
-    fn assertion(&self, signer: &Signer) -> Result<String, IssueError> {
+    fn assertion(&self, proof: &Proof) -> Result<String, IssueError> {
+        let signer = match proof {
+            Proof::Key(signer) => signer,
+            // It may be whole again the next time.
+            Proof::File(file) => return entra::federated_token(file).map_err(IssueError::Unreachable),
+        };
         let now = self.site_time();
         let claims = Assertion {
             aud: &self.endpoint,

@@ -8,6 +8,7 @@ mod connect;
 mod credential;
 mod database;
 mod disconnect;
+mod entra;
 mod facts;
 mod failure;
 mod forward;

@@ -25,7 +25,7 @@ type Row = (&'static str, &'static str, String);
 fn rows(state: Option<&State>, status: &Status, settings: &Settings, generation: i64) -> Vec<Row> {
     let generation = if state.is_some() { generation.to_string() } else { String::new() };
     let of = |get: fn(&State) -> &String| state.map(|s| get(s).clone()).unwrap_or_default();
-    let namespace = if state.is_some() { "Microsoft.HybridCompute" } else { "" };
+    let namespace = if state.is_some_and(|s| s.upstream.is_none()) { "Microsoft.HybridCompute" } else { "" };
     let (vendor, model) = host::hardware();
     vec![
         ("Resource Name", "resourceName", of(|s| &s.resource_name)),

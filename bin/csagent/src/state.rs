@@ -16,6 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    entra::{CREDENTIAL, Upstream},
     failure::{Attempt, Failure, Kind},
     rotation,
     whole::{self, Access},
@@ -56,6 +57,9 @@ pub struct State {
     pub tags: Vec<(String, String)>,
     #[serde(default)]
     pub correlation_id: String,
+    /// What it proves itself with where it is an application of a directory and no machine of a site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
 }
 
 /// What the daemon last heard and met; lost without harm.
@@ -150,7 +154,7 @@ impl Place {
     }
 
     pub fn forget(&self) -> Result<(), Failure> {
-        for name in [STATE, KEY, rotation::NEXT, rotation::PREVIOUS, rotation::BEATS, STATUS] {
+        for name in [STATE, KEY, rotation::NEXT, rotation::PREVIOUS, rotation::BEATS, CREDENTIAL, STATUS] {
             self.remove(name)?;
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! wait; nobody else is (A16).
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -80,6 +80,7 @@ struct Challenge {
 
 impl ChallengeDesk {
     pub fn new(directory: ChallengeDirectory, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+        directory.sweep(clock.now().seconds(), |_| false);
         Self { directory: Arc::new(directory), clock, chance, open: Mutex::default() }
     }
 
@@ -120,12 +121,14 @@ impl ChallengeDesk {
         Some(Claim { desk: self, number })
     }
 
-    /// Removes challenges nobody answered in time: to be called every few seconds.
+    /// Removes challenges nobody answered in time, and files that a killed process left: to be called every few seconds.
     pub fn sweep(&self) {
         let gone = self.lock().expired(self.clock.now().micros());
         for file in gone {
             self.directory.remove(&file);
         }
+        let open: HashSet<String> = self.lock().all.values().map(|c| c.file.clone()).collect();
+        self.directory.sweep(self.clock.now().seconds(), |name| open.contains(name));
     }
 
     /// Open challenges.

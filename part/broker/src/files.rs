@@ -25,6 +25,8 @@ use nix::{
 const HIMDS: &str = "himds";
 /// For the owner and the group; others cannot even list it (metadata.md 1.2).
 const DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o750);
+/// Longer than any challenge lives, in seconds: by then one belongs to nobody.
+const LEFT_SECONDS: i64 = 90;
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o440);
 /// The directories above it only lead there.
 const PARENT_MODE: Mode = Mode::from_bits_truncate(0o755);
@@ -61,7 +63,7 @@ struct Held {
 
 impl ChallengeDirectory {
     /// Opens and checks a directory, and makes it first where there is none: no symbolic link, ours, not open to
-    /// others. Left-over challenges are removed.
+    /// others.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -69,9 +71,7 @@ impl ChallengeDirectory {
         let group = Group::from_name(HIMDS).ok().flatten().map(|g| g.gid);
         let held = Held::open(path, group)?;
         let modes_are_kept = umask().is_some_and(|bits| bits & FILE_MODE.bits() == 0);
-        let this = Self { path: path.to_owned(), group, modes_are_kept, held: RwLock::new(Arc::new(held)) };
-        this.sweep();
-        Ok(this)
+        Ok(Self { path: path.to_owned(), group, modes_are_kept, held: RwLock::new(Arc::new(held)) })
     }
 
     /// Makes the directory where it is missing, so that it can be looked at whether it will do.
@@ -131,12 +131,15 @@ impl ChallengeDirectory {
         Ok(anew)
     }
 
-    /// Removes challenges that an earlier process left.
-    fn sweep(&self) {
+    /// Removes challenges that nobody answered and no process remembers: files of a killed one. What is open here and
+    /// what is younger stays, since another agent may share the directory.
+    pub(crate) fn sweep(&self, now_seconds: i64, is_open: impl Fn(&str) -> bool) {
         for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if name.ends_with(".key") {
+            let Some(name) = name.to_str().filter(|n| n.ends_with(".key") && !is_open(n)) else { continue };
+            // Of the name itself: a link that was planted goes, whatever it leads to.
+            let age = entry.metadata().map(|m| now_seconds - m.mtime());
+            if age.is_ok_and(|age| !(-LEFT_SECONDS..LEFT_SECONDS).contains(&age)) {
                 self.remove(name);
             }
         }

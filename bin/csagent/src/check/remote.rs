@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::{Found, Row, Way};
 use crate::{
     config::Settings,
+    entra,
     failure::{Failure, chain},
     issuer::seconds_ahead,
     site,
@@ -19,6 +20,11 @@ const SKEW_SECONDS: u64 = 300;
 
 pub(super) async fn rows(address: &str, ca: Option<&str>, settings: &Settings) -> Result<Vec<Row>, Failure> {
     let client = site::client(ca, settings)?;
+    if entra::is_authority(address) {
+        let discovery = format!("{address}/common/.well-known/openid-configuration");
+        let (row, clock) = look(&client, &discovery, settings).await;
+        return Ok(std::iter::once(row).chain(clock.map(clock_row)).collect());
+    }
     let mut rows =
         vec![look(&client, &format!("{address}/metadata/endpoints?api-version=2022-09-01"), settings).await];
     let mut clock = None;

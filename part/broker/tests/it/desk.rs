@@ -317,10 +317,46 @@ fn a21_modes_do_not_depend_on_the_umask() {
     }
 }
 
+/// A desk on a directory that others use too, at the time its files were made.
+fn beside(world: &World, seconds: i64) -> (Arc<FakeClock>, ChallengeDesk) {
+    let clock = Arc::new(FakeClock::at_seconds(seconds));
+    let directory = ChallengeDirectory::open(world.dir.path()).unwrap();
+    let desk = ChallengeDesk::new(directory, Arc::clone(&clock) as _, Arc::new(SeededChance::new(9)));
+    (clock, desk)
+}
+
 #[test]
-fn left_over_challenges_are_removed_at_the_start() {
+fn a33_two_agents_on_one_directory_leave_each_others_challenges_alone() {
     let world = world();
-    let opened = world.desk.open(None).unwrap();
-    ChallengeDirectory::open(world.dir.path()).unwrap();
-    assert!(!opened.path.exists());
+    let (path, answer) = world.challenge(None);
+    let made = std::fs::metadata(&path).unwrap().mtime();
+    let (clock, other) = beside(&world, made);
+    assert!(path.exists(), "not at the other's start");
+    let opened = other.open(None).unwrap().path;
+    other.sweep();
+    clock.advance(59);
+    other.sweep();
+    assert!(path.exists() && opened.exists());
+    assert!(world.accepts(&answer));
+    assert!(opened.exists());
+}
+
+#[test]
+fn a33_what_a_killed_agent_left_goes_once_it_is_nobodys() {
+    let world = world();
+    let (path, _) = world.challenge(None);
+    let other_file = world.dir.path().join("notes.txt");
+    std::fs::write(&other_file, "not ours").unwrap();
+    symlink(&other_file, world.dir.path().join("planted.key")).unwrap();
+    let made = std::fs::metadata(&path).unwrap().mtime();
+    let (clock, other) = beside(&world, made + 30);
+    assert!(path.exists());
+    clock.advance(61);
+    let opened = other.open(None).unwrap().path;
+    other.sweep();
+    assert!(!path.exists() && !world.dir.path().join("planted.key").is_symlink());
+    assert!(opened.exists() && other_file.exists(), "its own, and what is no challenge, stays");
+    let (_, late) = beside(&world, made + 3600);
+    assert!(!opened.exists(), "at the start too");
+    drop(late);
 }
