@@ -3,7 +3,10 @@
 //! Both sides are counted in operations a second of *server* processor time: on a small machine the client would
 //! otherwise be most of what is measured, and flatter us.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use http::{Request, StatusCode, header, request};
@@ -17,9 +20,31 @@ use crate::{
 };
 
 /// Two requests, as every client makes them: the challenge, then the token with the file's content.
-pub struct Challenge;
+pub struct Challenge {
+    name: &'static str,
+    about: &'static str,
+    connections: usize,
+    aim: f64,
+}
+
+pub static CHALLENGES: [Challenge; 4] = [
+    Challenge::at(
+        "himds-token",
+        "HIMDS challenge and cached token (two requests), beside one hello-world",
+        8,
+        0.25,
+    ),
+    Challenge::at("himds-token-1", "the same over one connection", 1, 0.25),
+    Challenge::at("himds-token-64", "the same over 64 connections", 64, 0.3),
+    Challenge::at("himds-token-512", "the same over 512 connections", 512, 0.3),
+];
+
+/// How long the slowest hundredth waits for both requests when 512 ask at once.
+pub struct Slowest;
 pub struct Instance;
 
+const CROWD: usize = 512;
+const SLOWEST_MILLISECONDS: f64 = 20.0;
 const CONNECTIONS: usize = 8;
 const TURN: Duration = Duration::from_millis(700);
 const TOKEN: &str =
@@ -27,21 +52,53 @@ const TOKEN: &str =
 const INSTANCE: &str = "/metadata/instance?api-version=2020-06-01";
 const UNIT: &str = "/cpu-s";
 
+impl Challenge {
+    const fn at(name: &'static str, about: &'static str, connections: usize, aim: f64) -> Self {
+        Self { name, about, connections, aim }
+    }
+}
+
 impl Line for Challenge {
     fn name(&self) -> &'static str {
-        "himds-token"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "HIMDS challenge and cached token (two requests), beside one hello-world"
+        self.about
     }
 
     fn measure(&self) -> Result<Outcome> {
         let site = Site::start()?;
         let himds = site.himds()?;
-        beside_hello(false, CONNECTIONS, Aim::RatioAtLeast(0.25), || {
-            rate(&site.process, &himds, CONNECTIONS, async |c, _, _| challenge(c).await)
+        beside_hello(false, self.connections, Aim::RatioAtLeast(self.aim), || {
+            rate(&site.process, &himds, self.connections, async |c, _, _| challenge(c).await)
         })
+    }
+}
+
+impl Line for Slowest {
+    fn name(&self) -> &'static str {
+        "himds-p99-512"
+    }
+
+    fn about(&self) -> &'static str {
+        "99 of 100 challenges and tokens over 512 connections end within"
+    }
+
+    fn measure(&self) -> Result<Outcome> {
+        let site = Site::start()?;
+        let himds = site.himds()?;
+        let took = Mutex::new(Vec::new());
+        hammer(&himds, CROWD, TURN, async |c, _, _| {
+            let from = Instant::now();
+            challenge(c).await?;
+            took.lock().unwrap_or_else(PoisonError::into_inner).push(from.elapsed().as_secs_f64() * 1000.0);
+            Ok(())
+        })?;
+        let mut took = took.into_inner().unwrap_or_else(PoisonError::into_inner);
+        took.sort_by(f64::total_cmp);
+        let p99 = took.get(took.len() * 99 / 100).copied().context("nobody got a token")?;
+        Ok(Outcome::Measured(Figure::alone(p99, "ms", Aim::AtMost(SLOWEST_MILLISECONDS))))
     }
 }
 
