@@ -5,6 +5,7 @@ mod databases;
 mod decide;
 mod idle_sessions;
 mod metadata;
+mod resources;
 mod rest;
 mod secrets;
 mod token;
@@ -30,6 +31,10 @@ pub static ALL: &[&dyn Line] = &[
     &blobs::ALL[5],
     &blobs::ALL[6],
     &blobs::ALL[7],
+    &resources::Get,
+    &resources::Page,
+    &resources::Tag,
+    &resources::Enrol,
     &decide::Decide,
     &databases::Select,
     &databases::Pooler,

@@ -30,7 +30,7 @@ pub struct Site {
     pub ready: Value,
     tls: Arc<rustls::ClientConfig>,
     secret: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Starts the released program on this directory and waits for its ready file.
@@ -60,7 +60,15 @@ impl Site {
         let (process, ready) = launch_with(&built("countersign")?, folder.path(), flags)?;
         let tls = trusting(Path::new(text(&ready, "/ca_file")?))?;
         let secret = std::fs::read_to_string(text(&ready, "/operator/client_secret_file")?)?;
-        Ok(Self { process, ready, tls, secret: secret.trim().to_owned(), _folder: folder })
+        Ok(Self { process, ready, tls, secret: secret.trim().to_owned(), folder })
+    }
+
+    /// Stops the site, lets something be done with its database file, and starts it again.
+    pub fn while_stopped(&mut self, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.process.stop()?;
+        work(&self.folder.path().join("site/site.db"))?;
+        (self.process, self.ready) = launch_with(&built("countersign")?, self.folder.path(), &[])?;
+        Ok(())
     }
 
     pub fn text(&self, pointer: &str) -> Result<&str> {
@@ -79,7 +87,7 @@ impl Site {
         self.https(&format!("login.{}", self.text("/suffix")?))
     }
 
-    fn management(&self) -> Result<Target> {
+    pub fn management(&self) -> Result<Target> {
         self.https(&format!("management.{}", self.text("/suffix")?))
     }
 
@@ -118,7 +126,7 @@ impl Site {
         Ok(format!("Bearer {}", text(&answer, "/access_token")?))
     }
 
-    fn group(&self) -> Result<String> {
+    pub fn group(&self) -> Result<String> {
         let subscription = self.text("/subscription_id")?;
         Ok(format!("/subscriptions/{subscription}/resourceGroups/{}", self.text("/resource_group")?))
     }
