@@ -36,6 +36,8 @@ const LINES_MAX: usize = 1024;
 pub struct Callers {
     policy: Option<PolicyFile>,
     known: Mutex<HashMap<Ends, Holder>>,
+    /// By the kernel's number of a socket: the other sockets of processes that were found.
+    siblings: tokio::sync::Mutex<HashMap<u64, Holder>>,
     said: Mutex<Said>,
 }
 
@@ -146,10 +148,7 @@ impl Callers {
         let Some(owner) = owner::of(ends) else { return (None, Arc::default()) };
         let found = match known.filter(|k| k.owner == owner && k.is_same_program()) {
             Some(known) => Holder { looked_micros: now, ..known },
-            None => match tokio::task::spawn_blocking(move || Holder::find(owner, now)).await {
-                Ok(found) => found,
-                Err(_) => return (Some(owner.user), Arc::default()),
-            },
+            None => self.look(owner, now).await,
         };
         let process = Arc::clone(&found.process);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,6 +157,26 @@ impl Callers {
         }
         all.insert(connection, found);
         (Some(owner.user), process)
+    }
+
+    /// One look at a time, and what it finds is good for all sockets of the process: a program that opens hundreds of
+    /// connections at once is looked at once.
+    async fn look(&self, owner: Owner, now: i64) -> Holder {
+        let mut siblings = self.siblings.lock().await;
+        if let Some(known) = siblings.get(&owner.inode).filter(|k| k.is_same_program()) {
+            return Holder { owner, looked_micros: now, ..known.clone() };
+        }
+        let looked = tokio::task::spawn_blocking(move || {
+            let found = Holder::find(owner, now);
+            let sockets = found.process.pid.map(processes::sockets_of).unwrap_or_default();
+            (found, sockets)
+        });
+        let Ok((found, sockets)) = looked.await else { return Holder::unknown(owner, now) };
+        if siblings.len() + sockets.len() > KNOWN_MAX {
+            siblings.clear();
+        }
+        siblings.extend(sockets.into_iter().map(|inode| (inode, found.clone())));
+        found
     }
 
     fn say(
@@ -184,6 +203,10 @@ impl Holder {
         let process = processes::holding(owner.inode, true).into_iter().next().unwrap_or_default();
         let program = process.pid.and_then(processes::program_of);
         Self { owner, looked_micros, process: Arc::new(process), program }
+    }
+
+    fn unknown(owner: Owner, looked_micros: i64) -> Self {
+        Self { owner, looked_micros, process: Arc::default(), program: None }
     }
 
     /// Another program may run in its place by now.

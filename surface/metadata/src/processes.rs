@@ -44,6 +44,16 @@ pub(crate) fn program_of(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
+/// The kernel's numbers of all sockets that a process holds.
+pub(crate) fn sockets_of(pid: u32) -> Vec<u64> {
+    let all = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    all.filter_map(|entry| {
+        let to = fs::read_link(entry.path()).ok()?;
+        to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    })
+    .collect()
+}
+
 fn descriptor_of(pid: u32, wanted: &str) -> Option<PathBuf> {
     let all = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     all.flatten()
