@@ -25,6 +25,8 @@ pub struct Account {
     pub(crate) place: AccountPlace,
     /// What keys for users' own signatures follow from.
     data_key: Option<Key>,
+    /// When those keys were last revoked: they follow from it too, so that earlier ones fit nothing.
+    revoked: Option<String>,
     generation: i64,
 }
 
@@ -54,6 +56,7 @@ impl Account {
     pub fn delegation(&self, of: &DelegationKey) -> Option<Vec<u8>> {
         let place = Aad::of("user delegation key").field(&of.object).field(&of.tenant).field(of.start);
         let place = place.field(of.expiry).field(&of.service).field(&of.version);
+        let place = self.revoked.iter().fold(place, |place, time| place.field(time));
         self.data_key.as_ref().map(|key| key.derive(&place)[..32].to_vec())
     }
 }
@@ -119,7 +122,9 @@ impl Blobs {
             None => Vec::new(),
             Some(key) => shared_keys(key, label, &resource),
         };
+        let revoked = resource.properties.get("userDelegationKeysRevokedTime").and_then(Value::as_str);
         Account {
+            revoked: revoked.map(str::to_owned),
             tenant: owner.tenant,
             place: AccountPlace { tenant: owner.tenant, account: owner.id.key().to_owned() },
             id: owner.id,

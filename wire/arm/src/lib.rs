@@ -35,6 +35,6 @@ pub use server::{
 pub use subscription::{Location, LocationMetadata, SubscriptionPolicies, SubscriptionReply, TenantReply};
 pub use tags::{TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply};
 pub use vault::{
-    AccountKeyReply, AccountKeys, DeletedVault, DeletedVaultProperties, KeyQuestion, NameAvailability,
-    NameQuestion,
+    AccountKeyReply, AccountKeys, AccountSas, AccountSasQuestion, DeletedVault, DeletedVaultProperties,
+    KeyQuestion, NameAvailability, NameQuestion, SasBounds, ServiceSas, ServiceSasQuestion,
 };

@@ -3,6 +3,7 @@
 mod block_list;
 mod key_info;
 mod list;
+pub mod sas;
 mod tags;
 
 use std::fmt::Write;

@@ -17,6 +17,8 @@ use crate::{
 /// Both keys of every account, in the order they are listed.
 pub(crate) const NAMES: [&str; 2] = ["key1", "key2"];
 const MADE: &str = "keyCreationTime";
+/// When users' keys were last revoked; absent where they never were.
+pub(crate) const DELEGATION_KEYS_REVOKED: &str = "userDelegationKeysRevokedTime";
 
 /// A shared key, shown to whoever may list keys. Its `Debug` keeps the value to itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,6 +76,28 @@ impl Manager {
         });
         let (account, _) = written.await?;
         self.keys_of(&account).await
+    }
+
+    /// Ends every key by which a user signs for others: they follow from this time as well.
+    ///
+    /// # Errors
+    /// [`ResourceError::NoResource`].
+    pub async fn revoke_delegation_keys(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        id: &ResourceId,
+    ) -> Result<(), ResourceError> {
+        self.existing(op, id).await?;
+        let now = self.at.clock.now();
+        let written = self.write(op, allowed, (id, ACCOUNTS), Companions::default(), |known| {
+            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
+            let mut shape = Shape::of(known);
+            let time = later(shape.properties.get(DELEGATION_KEYS_REVOKED), now).iso7();
+            shape.properties.insert(DELEGATION_KEYS_REVOKED.to_owned(), json!(time));
+            Ok(shape)
+        });
+        written.await.map(|_| ())
     }
 
     async fn keys_of(&self, account: &Resource) -> Result<Vec<AccountKey>, ResourceError> {

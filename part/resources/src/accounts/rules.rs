@@ -19,6 +19,7 @@ const READ_ONLY: &[&str] = &[
     "lastGeoFailoverTime",
     "geoReplicationStats",
     "keyCreationTime",
+    keys::DELEGATION_KEYS_REVOKED,
     "privateEndpointConnections",
     "blobRestoreStatus",
     "accountMigrationInProgress",
@@ -101,6 +102,9 @@ pub(crate) fn properties(
             kept("minimumTlsVersion").unwrap_or_else(|| json!("TLS1_2")),
         );
     }
+    if let Some(revoked) = kept(keys::DELEGATION_KEYS_REVOKED) {
+        all.insert(keys::DELEGATION_KEYS_REVOKED.to_owned(), revoked);
+    }
     for (name, value) in [
         ("accessTier", json!(tier)),
         ("supportsHttpsTrafficOnly", json!(true)),
@@ -160,6 +164,11 @@ mod tests {
         let again = properties(off.as_object(), Map::new(), Timestamp::default(), "local").unwrap();
         assert_eq!(again["allowSharedKeyAccess"], json!(false), "stays off until it is switched on");
         assert_eq!(made["allowBlobPublicAccess"], json!(false));
+        let revoked = json!({"userDelegationKeysRevokedTime": "2027-01-01T00:00:00.0000000Z"});
+        let again = properties(revoked.as_object(), Map::new(), Timestamp::default(), "local").unwrap();
+        assert_eq!(again["userDelegationKeysRevokedTime"], revoked["userDelegationKeysRevokedTime"]);
+        let given = put(revoked).unwrap();
+        assert_eq!(given.get("userDelegationKeysRevokedTime"), None, "nobody sets or unsets it with a body");
         assert_eq!(made["new"], json!([1]), "what we do not know is kept");
     }
 

@@ -21,5 +21,6 @@ mod rules;
 mod server_certificates;
 mod servers;
 mod shapes;
+mod signatures;
 mod world;
 mod writers;

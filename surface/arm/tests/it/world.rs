@@ -15,6 +15,7 @@ use cs_names::{Address, SiteNames, Surface as Place};
 use cs_pki::ClientAuthority;
 use cs_rbac::Caller;
 use cs_resources::{DataKeys, Ground, Manager};
+use cs_seal::{Aad, Key};
 use cs_serve::{Context, Peer, Surface, full, read_body};
 use cs_store::{
     Assignment, Assignments, AuditLog, AuditOutcome, AuditQuery, AuditRecord, Directory, DirectoryObjects,
@@ -89,21 +90,32 @@ impl TokenCheck for Tokens {
 
 struct Keys;
 
+/// The one data key of every host, closed as the site closes it.
+fn wrapped_key() -> Vec<u8> {
+    let data_key = Key::from_bytes(SERVER_SEED);
+    tenant_key().wrap(&Aad::of_data_key(tenant(1)), &data_key, &SeededChance::new(6))
+}
+
+fn tenant_key() -> Key {
+    Key::from_bytes([8; 32])
+}
+
 #[async_trait]
 impl DataKeys for Keys {
     async fn new_wrapped_key(&self, _: TenantId) -> Result<Vec<u8>, StoreError> {
-        Ok(b"wrapped".to_vec())
+        Ok(wrapped_key())
     }
 
     fn account_key(
         &self,
-        _: TenantId,
+        tenant: TenantId,
         wrapped: &[u8],
         account: &str,
         which: (&str, &str),
     ) -> Result<String, StoreError> {
-        assert_eq!(wrapped, b"wrapped");
-        Ok(format!("{account} {} {}", which.0, which.1))
+        assert_eq!(wrapped, wrapped_key());
+        let key = Key::from_bytes(SERVER_SEED).derive(&Aad::of_shared_key(tenant, account, which));
+        Ok(cs_jose::encode_std(&*key))
     }
 
     fn client_authority(
@@ -113,14 +125,14 @@ impl DataKeys for Keys {
         server: &ServerName,
         now: Timestamp,
     ) -> Option<String> {
-        assert_eq!(wrapped, b"wrapped");
+        assert_eq!(wrapped, wrapped_key());
         Some(ClientAuthority::make(&SERVER_SEED, server.as_str(), now).unwrap())
     }
 }
 
 impl cs_databases::DataKeys for Keys {
-    fn open(&self, _: TenantId, wrapped: &[u8]) -> Option<cs_seal::Key> {
-        (wrapped == b"wrapped").then(|| cs_seal::Key::from_bytes(SERVER_SEED))
+    fn open(&self, _: TenantId, wrapped: &[u8]) -> Option<Key> {
+        (wrapped == wrapped_key()).then(|| Key::from_bytes(SERVER_SEED))
     }
 }
 
@@ -182,7 +194,7 @@ impl World {
             resources: Arc::clone(&store) as _,
             blobs: Arc::clone(&store) as _,
             bytes: Arc::new(LocalBytes::open(dir.path()).unwrap()),
-            tenant_keys: std::collections::HashMap::new(),
+            tenant_keys: std::collections::HashMap::from([(tenant(1), Arc::new(tenant_key()))]),
             development: false,
             clock: Arc::clone(&clock) as _,
             chance: Arc::new(SeededChance::new(4)),

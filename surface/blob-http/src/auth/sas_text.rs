@@ -1,6 +1,7 @@
-//! The texts that shared access signatures sign (blob.md 4.3): which fields, by the version the signature names.
+//! The texts that shared access signatures sign (blob.md 4.3), of a request that brings one.
 
 use cs_serve::Query;
+use cs_wire_blob::sas::{OVERRIDES, account_text, service_text, time};
 
 use super::Asked;
 
@@ -13,17 +14,8 @@ fn joined(query: &Query, names: &[&str], fields: &mut Vec<String>) {
     fields.extend(names.iter().map(|name| field(query, name).to_owned()));
 }
 
-const OVERRIDES: [&str; 5] = ["rscc", "rscd", "rsce", "rscl", "rsct"];
-
 pub(super) fn of_account(asked: &Asked<'_>) -> String {
-    let (query, version) = (asked.query, field(asked.query, "sv"));
-    let mut fields = vec![asked.account.id.name().to_owned()];
-    joined(query, &["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"], &mut fields);
-    if version >= "2020-12-06" {
-        joined(query, &["ses"], &mut fields);
-    }
-    fields.push(String::new());
-    fields.join("\n")
+    account_text(asked.account.id.name(), |name| field(asked.query, name))
 }
 
 /// `/blob/account/container[/blob]`.
@@ -32,30 +24,8 @@ fn resource(asked: &Asked<'_>) -> String {
     if field(asked.query, "sr") == "c" { container } else { format!("{container}/{}", asked.blob) }
 }
 
-/// The snapshot or version the signature is of.
-fn time(query: &Query) -> String {
-    let name = match field(query, "sr") {
-        "bs" => "snapshot",
-        "bv" => "versionid",
-        _ => return String::new(),
-    };
-    field(query, name).to_owned()
-}
-
 pub(super) fn of_service(asked: &Asked<'_>) -> String {
-    let (query, version) = (asked.query, field(asked.query, "sv"));
-    let mut fields = Vec::new();
-    joined(query, &["sp", "st", "se"], &mut fields);
-    fields.push(resource(asked));
-    joined(query, &["si", "sip", "spr", "sv"], &mut fields);
-    if version >= "2018-11-09" {
-        fields.extend([field(query, "sr").to_owned(), time(query)]);
-    }
-    if version >= "2020-12-06" {
-        joined(query, &["ses"], &mut fields);
-    }
-    joined(query, &OVERRIDES, &mut fields);
-    fields.join("\n")
+    service_text(&resource(asked), |name| field(asked.query, name))
 }
 
 pub(super) fn of_user(asked: &Asked<'_>) -> String {
@@ -71,7 +41,7 @@ pub(super) fn of_user(asked: &Asked<'_>) -> String {
         joined(query, &["skdutid", "sduoid"], &mut fields);
     }
     joined(query, &["sip", "spr", "sv", "sr"], &mut fields);
-    fields.push(time(query));
+    fields.push(time(|name| field(query, name)).to_owned());
     if version >= "2020-12-06" {
         joined(query, &["ses"], &mut fields);
     }

@@ -302,6 +302,22 @@ async fn f05_a_key_ends_with_its_time_and_with_its_users_role() {
 }
 
 #[tokio::test]
+async fn f05_revoked_keys_open_nothing_and_new_ones_do() {
+    let world = World::new().await;
+    world.upload("a", "x").await;
+    let of = |key: &MacKey| format!("/box/a?{}", user_sas(key, "reader", "2020-12-06", ("r", KEY_END)));
+    let old = of(&key_of(&world, "reader").await);
+    assert_eq!(ask(&world, "GET", &old, &[], "").await.0, 200);
+    for time in ["2027-01-15T08:00:00.0000000Z", "2027-01-15T08:00:00.0000010Z"] {
+        world.set_account(serde_json::json!({"userDelegationKeysRevokedTime": time})).await;
+        assert_eq!(ask(&world, "GET", &old, &[], "").await.1, "AuthenticationFailed", "{time}");
+        let new = of(&key_of(&world, "reader").await);
+        assert_ne!(new, old);
+        assert_eq!(ask(&world, "GET", &new, &[], "").await.0, 200, "{time}");
+    }
+}
+
+#[tokio::test]
 async fn f05_a_disabled_users_signature_opens_nothing() {
     let world = World::new().await;
     world.upload("a", "x").await;

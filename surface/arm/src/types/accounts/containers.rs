@@ -57,7 +57,7 @@ pub(crate) static TYPE: Type = Type {
 };
 
 /// The account in the path: its resource, and its blobs.
-async fn account(call: &Call) -> Result<(Resource, Arc<Account>), Failure> {
+pub(super) async fn account(call: &Call) -> Result<(Resource, Arc<Account>), Failure> {
     let (sub, group) = (call.subscription()?, call.params.get("group"));
     let name = call.params.get("name").to_ascii_lowercase();
     let id = ResourceId::of_resource(sub, group, "Microsoft.Storage", "storageAccounts", &name);

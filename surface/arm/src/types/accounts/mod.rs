@@ -1,6 +1,7 @@
 //! Storage accounts (arm.md 4.9).
 
 pub(crate) mod containers;
+mod signatures;
 
 use cs_resources::ACCOUNTS;
 use cs_serve::{Response, json};
@@ -12,6 +13,7 @@ use super::{
     vaults::deleted::availability,
 };
 use crate::{
+    answer::bare,
     call::{Answer, Call},
     doors::{Body, Type, door, open_door},
 };
@@ -21,19 +23,25 @@ const WRITE: &str = "Microsoft.Storage/storageAccounts/write";
 const DELETE: &str = "Microsoft.Storage/storageAccounts/delete";
 const KEYS: &str = "Microsoft.Storage/storageAccounts/listkeys/action";
 const NEW_KEY: &str = "Microsoft.Storage/storageAccounts/regeneratekey/action";
+const ACCOUNT_SAS: &str = "Microsoft.Storage/storageAccounts/listAccountSas/action";
+const SERVICE_SAS: &str = "Microsoft.Storage/storageAccounts/listServiceSas/action";
+const REVOKE: &str = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action";
 const NAMES: &str = "Microsoft.Storage/checknameavailability/read";
 const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.Storage/storageAccounts");
 const IN_GROUP: &str = g!("/providers/Microsoft.Storage/storageAccounts");
 const ONE: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}");
 const KEYS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listKeys");
 const NEW_KEY_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/regenerateKey");
+const ACCOUNT_SAS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listAccountSas");
+const SERVICE_SAS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listServiceSas");
+const REVOKE_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/revokeUserDelegationKeys");
 const CHECK_NAME: &str = s!("/providers/Microsoft.Storage/checkNameAvailability");
 const VERSIONS: &[&str] =
     &["2026-09-01", "2025-08-01", "2024-01-01", "2023-05-01", "2022-09-01", "2021-09-01"];
 
 pub(crate) static TYPE: Type = Type {
     name: ACCOUNTS,
-    about: "Storage accounts and their keys.",
+    about: "Storage accounts, their keys and signatures made with them.",
     versions: VERSIONS,
     rows: &[
         open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
@@ -45,6 +53,13 @@ pub(crate) static TYPE: Type = Type {
         door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
         door("POST", KEYS_OF, Body::Nothing, KEYS, |c| Box::pin(keys(c))),
         door("POST", NEW_KEY_OF, Body::Json("keyName"), NEW_KEY, |c| Box::pin(new_key(c))),
+        door("POST", ACCOUNT_SAS_OF, Body::Json("what to sign"), ACCOUNT_SAS, |c| {
+            Box::pin(signatures::of_account(c))
+        }),
+        door("POST", SERVICE_SAS_OF, Body::Json("what to sign"), SERVICE_SAS, |c| {
+            Box::pin(signatures::of_service(c))
+        }),
+        door("POST", REVOKE_OF, Body::Nothing, REVOKE, |c| Box::pin(revoke(c))),
         door("POST", CHECK_NAME, Body::Json("name, type"), NAMES, |c| Box::pin(check_name(c))),
     ],
 };
@@ -72,6 +87,12 @@ async fn new_key(call: &Call) -> Answer {
     let (id, name) = (call.id()?, &wanted.key_name);
     let keys = call.manager().regenerate_account_key(&call.op, call.allowed()?, &id, name).await?;
     Ok(key_list(keys))
+}
+
+/// Keys by which users signed for others are good for nothing from here on; new ones are handed out.
+async fn revoke(call: &Call) -> Answer {
+    call.manager().revoke_delegation_keys(&call.op, call.allowed()?, &call.id()?).await?;
+    Ok(bare(StatusCode::OK))
 }
 
 fn key_list(keys: Vec<cs_resources::AccountKey>) -> Response {

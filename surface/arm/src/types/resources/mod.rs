@@ -124,7 +124,8 @@ pub(crate) fn next_page(call: &Call, after: &str) -> String {
     url
 }
 
-fn encoded(text: &str) -> String {
+/// A word of a query, with whatever might end it encoded.
+pub(crate) fn encoded(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
