@@ -5,7 +5,7 @@
 //! answers. A policy asks the kernel each time, and one that looks at processes remembers nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -24,6 +24,8 @@ use crate::{
     token::Refusal,
 };
 
+/// Processes that are looked at before all others.
+const RECENT_MAX: usize = 16;
 /// Connections whose holder is remembered.
 const KNOWN_MAX: usize = 4096;
 /// Lines that are the same within so many microseconds are written once, with how many there were.
@@ -36,9 +38,17 @@ const LINES_MAX: usize = 1024;
 pub struct Callers {
     policy: Option<PolicyFile>,
     known: Mutex<HashMap<Ends, Holder>>,
-    /// By the kernel's number of a socket: the other sockets of processes that were found.
-    siblings: tokio::sync::Mutex<HashMap<u64, Holder>>,
+    found: tokio::sync::Mutex<Found>,
     said: Mutex<Said>,
+}
+
+/// What looks at processes have found.
+#[derive(Default)]
+struct Found {
+    /// By the kernel's number of a socket: the other sockets of processes that were found.
+    siblings: HashMap<u64, Holder>,
+    /// The processes, the last one first: whoever has asked asks again, over new connections too.
+    recent: VecDeque<u32>,
 }
 
 /// Who held a socket when it was looked for, and what the kernel then called its program.
@@ -129,7 +139,7 @@ impl Callers {
         let Some(owner) = owner::of(ends) else { return Caller::default() };
         let socket_user = Some(owner.user);
         if policy.needs_processes() {
-            let all = tokio::task::spawn_blocking(move || processes::holding(owner.inode, false)).await;
+            let all = tokio::task::spawn_blocking(move || processes::holding(owner.inode)).await;
             return Caller { socket_user, processes: all.unwrap_or_default() };
         }
         let (_, process) = self.holder(ends, now).await;
@@ -162,20 +172,18 @@ impl Callers {
     /// One look at a time, and what it finds is good for all sockets of the process: a program that opens hundreds of
     /// connections at once is looked at once.
     async fn look(&self, owner: Owner, now: i64) -> Holder {
-        let mut siblings = self.siblings.lock().await;
-        if let Some(known) = siblings.get(&owner.inode).filter(|k| k.is_same_program()) {
+        let mut all = self.found.lock().await;
+        if let Some(known) = all.siblings.get(&owner.inode).filter(|k| k.is_same_program()) {
             return Holder { owner, looked_micros: now, ..known.clone() };
         }
+        let recent: Vec<u32> = all.recent.iter().copied().collect();
         let looked = tokio::task::spawn_blocking(move || {
-            let found = Holder::find(owner, now);
+            let found = Holder::find(owner, now, &recent);
             let sockets = found.process.pid.map(processes::sockets_of).unwrap_or_default();
             (found, sockets)
         });
         let Ok((found, sockets)) = looked.await else { return Holder::unknown(owner, now) };
-        if siblings.len() + sockets.len() > KNOWN_MAX {
-            siblings.clear();
-        }
-        siblings.extend(sockets.into_iter().map(|inode| (inode, found.clone())));
+        all.keep(&found, sockets);
         found
     }
 
@@ -197,10 +205,23 @@ impl Callers {
     }
 }
 
+impl Found {
+    fn keep(&mut self, found: &Holder, sockets: Vec<u64>) {
+        if self.siblings.len() + sockets.len() > KNOWN_MAX {
+            self.siblings.clear();
+        }
+        self.siblings.extend(sockets.into_iter().map(|inode| (inode, found.clone())));
+        let Some(pid) = found.process.pid else { return };
+        self.recent.retain(|known| *known != pid);
+        self.recent.push_front(pid);
+        self.recent.truncate(RECENT_MAX);
+    }
+}
+
 impl Holder {
     /// One that is not found is remembered too: an agent that may not see others' processes looks once.
-    fn find(owner: Owner, looked_micros: i64) -> Self {
-        let process = processes::holding(owner.inode, true).into_iter().next().unwrap_or_default();
+    fn find(owner: Owner, looked_micros: i64, recent: &[u32]) -> Self {
+        let process = processes::first_holding(owner.inode, recent).unwrap_or_default();
         let program = process.pid.and_then(processes::program_of);
         Self { owner, looked_micros, process: Arc::new(process), program }
     }

@@ -14,29 +14,36 @@ use cs_broker::{Executable, Process};
 
 const DELETED: &[u8] = b" (deleted)";
 
-/// Those that hold a socket, newest first: whoever asks is often just started. With `first`, no more than one.
-pub(crate) fn holding(inode: u64, first: bool) -> Vec<Process> {
-    let wanted = format!("socket:[{inode}]");
-    let mut pids: Vec<u32> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|e| e.file_name().to_str()?.parse().ok())
-        .collect();
+/// Those that hold a socket, newest first.
+pub(crate) fn holding(inode: u64) -> Vec<Process> {
+    let wanted = name_of(inode);
+    all_pids().into_iter().filter_map(|pid| holder(pid, &wanted)).collect()
+}
+
+/// One that holds a socket. These are looked at first, then all, the newest before: whoever asks has asked before or was just
+/// started, and a look at every process of a busy host costs milliseconds.
+pub(crate) fn first_holding(inode: u64, first: &[u32]) -> Option<Process> {
+    let wanted = name_of(inode);
+    let found = first.iter().find_map(|pid| holder(*pid, &wanted));
+    found.or_else(|| all_pids().into_iter().find_map(|pid| holder(pid, &wanted)))
+}
+
+fn name_of(inode: u64) -> String {
+    format!("socket:[{inode}]")
+}
+
+fn all_pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable_by(|a, b| b.cmp(a));
-    let mut found = Vec::new();
-    for pid in pids {
-        let Some(descriptor) = descriptor_of(pid, &wanted) else { continue };
-        let process = describe(pid);
-        // The number may have been given to another process meanwhile.
-        if fs::read_link(&descriptor).is_ok_and(|to| to.as_os_str() == wanted.as_str()) {
-            found.push(process);
-            if first {
-                break;
-            }
-        }
-    }
-    found
+    pids
+}
+
+fn holder(pid: u32, wanted: &str) -> Option<Process> {
+    let descriptor = descriptor_of(pid, wanted)?;
+    let process = describe(pid);
+    // The number may have been given to another process meanwhile.
+    fs::read_link(&descriptor).is_ok_and(|to| to.as_os_str() == wanted).then_some(process)
 }
 
 /// What the kernel calls the file that a process runs; costs one call.
@@ -142,12 +149,15 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&listener)));
         let inode = inode.unwrap().to_str().unwrap()[8..].trim_end_matches(']').parse().unwrap();
-        let found = holding(inode, false);
+        let found = holding(inode);
         let me = found.iter().find(|p| p.pid == Some(std::process::id())).unwrap();
         assert_eq!(me.user, Some(nix::unistd::geteuid().as_raw()));
         assert!(me.groups.as_ref().unwrap().contains(&nix::unistd::getegid().as_raw()));
         assert_eq!(me.executable, Some(Executable::Is(std::env::current_exe().unwrap())));
+        let pid = Some(std::process::id());
+        assert_eq!(first_holding(inode, &[]).unwrap().pid, pid);
+        assert_eq!(first_holding(inode, &[1, std::process::id()]).unwrap().pid, pid);
         drop(listener);
-        assert!(holding(inode, true).is_empty());
+        assert!(holding(inode).is_empty() && first_holding(inode, &[std::process::id()]).is_none());
     }
 }
