@@ -26,13 +26,24 @@ const REMEMBERED_MAX: usize = 1_000_000;
 /// Longer ids than any client's are refused, so that what is remembered stays small.
 const JTI_MAX_BYTES: usize = 64;
 
+/// Assertions come over HTTP, where no signed text is longer (sts.md 8).
+const ASSERTION_MAX_BYTES: usize = 16 * 1024;
+
+/// Splits an assertion.
+pub(crate) fn split(text: &str) -> Result<Jws<'_>, AuthorityError> {
+    if text.len() > ASSERTION_MAX_BYTES {
+        return Err(AuthorityError::MalformedAssertion("too long"));
+    }
+    Jws::split(text).map_err(|bad| AuthorityError::MalformedAssertion(bad.0))
+}
+
 impl Authority {
     pub(crate) async fn by_assertion(
         &self,
         request: &TokenRequest<'_>,
         text: &str,
     ) -> Result<Principal, AuthorityError> {
-        let jws = Jws::split(text).map_err(|bad| AuthorityError::MalformedAssertion(bad.0))?;
+        let jws = split(text)?;
         let claim = |name: &str| jws.claims.get(name).and_then(Value::as_str);
         let issuer = claim("iss").ok_or(AuthorityError::MalformedAssertion("no issuer"))?;
         let subject = claim("sub").ok_or(AuthorityError::MalformedAssertion("no subject"))?;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     Authority, AuthorityError, TenantName,
-    assertion::{Dates, key_of, names},
+    assertion::{Dates, key_of, names, split},
 };
 
 /// What follows the tenant in the address of each.
@@ -97,7 +97,7 @@ impl Authority {
         let jwk = jwk.filter(|k| k.kty == "EC").ok_or(AuthorityError::MalformedAssertion("no next key"))?;
         let public = jwk.public_key().ok_or(AuthorityError::MalformedAssertion("no usable next key"))?;
         let proof = claim("proof").and_then(Value::as_str).unwrap_or_default();
-        let proof = Jws::split(proof).map_err(|bad| AuthorityError::MalformedAssertion(bad.0))?;
+        let proof = split(proof)?;
         // The holder of the new key names whose it shall be, so that nobody gets another's key registered.
         let says = proof.claims.get("sub").and_then(Value::as_str) == Some(&proven.client.to_string())
             && proof.claims.get("aud") == proven.jws.claims.get("aud");
@@ -135,7 +135,7 @@ impl Authority {
         statement: &Statement<'r>,
         path: &'static str,
     ) -> Result<Proven<'r>, AuthorityError> {
-        let jws = Jws::split(statement.text).map_err(|bad| AuthorityError::MalformedAssertion(bad.0))?;
+        let jws = split(statement.text)?;
         let claim = |name: &str| jws.claims.get(name).and_then(Value::as_str);
         let issuer = claim("iss").ok_or(AuthorityError::MalformedAssertion("no issuer"))?;
         let client: ClientId = issuer.parse().map_err(|_| AuthorityError::MalformedClient)?;
