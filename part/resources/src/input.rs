@@ -16,7 +16,9 @@ pub enum When {
 }
 
 impl When {
-    pub(crate) fn check(self, is_there: bool) -> Result<(), ResourceError> {
+    /// # Errors
+    /// [`ResourceError::Precondition`].
+    pub fn check(self, is_there: bool) -> Result<(), ResourceError> {
         match (self, is_there) {
             (Self::Always, _) | (Self::Absent, false) | (Self::Present, true) => Ok(()),
             (Self::Absent, true) | (Self::Present, false) => Err(ResourceError::Precondition),

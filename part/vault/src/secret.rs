@@ -159,6 +159,20 @@ impl Vaults {
         Ok(self.parts.secrets.secrets(allowed, vault.place.clone(), after.to_owned(), limit).await?)
     }
 
+    /// The newest version of a secret without its value, disabled or not.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn newest(
+        &self,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        name: &str,
+    ) -> Result<Option<SecretRow>, VaultError> {
+        let found = self.parts.secrets.secret(allowed, vault.place.clone(), name.to_owned(), None).await?;
+        Ok(found.map(|row| SecretRow { sealed: Vec::new(), ..row }))
+    }
+
     /// Versions of a secret after one of them; empty for a secret that is not there.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
 use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
 use cs_time::Chance;
+use cs_vault::Vaults;
 use cs_wire_arm::{GatewayKey, headers};
 use http::{HeaderMap, Method};
 
@@ -55,6 +56,8 @@ pub struct Parts {
     pub manager: Arc<Manager>,
     /// For containers of accounts.
     pub blobs: Arc<Blobs>,
+    /// For secrets of vaults.
+    pub vaults: Arc<Vaults>,
     /// For client certificates of database servers.
     pub databases: Arc<Databases>,
     pub chance: Arc<dyn Chance>,

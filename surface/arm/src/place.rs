@@ -6,7 +6,8 @@ use cs_serve::Params;
 use crate::failure::Failure;
 
 /// Placeholders that belong to the scope; what comes after the last of them is the operation's own.
-const SCOPE_PLACES: &[&str] = &["{sub}", "{group}", "{name}", "{extension}", "{container}", "{scope*}"];
+const SCOPE_PLACES: &[&str] =
+    &["{sub}", "{group}", "{name}", "{extension}", "{container}", "{secret}", "{scope*}"];
 
 /// Whether the whole path is the scope: then a DELETE takes the scope itself away.
 pub(crate) fn is_whole(template: &str) -> bool {

@@ -163,6 +163,7 @@ impl Site {
             management: Arc::new(Arm::new(Parts {
                 manager: Arc::clone(&self.manager),
                 blobs: Arc::clone(&self.blobs),
+                vaults: Arc::clone(&self.vaults),
                 databases: self.databases(),
                 chance: Arc::clone(&self.chance),
                 gateways: Arc::clone(&self.gateways) as _,

@@ -59,6 +59,7 @@ pub(crate) static ALL: &[&Type] = &[
     &identities::OF_RESOURCES,
     &vaults::TYPE,
     &vaults::deleted::TYPE,
+    &vaults::secrets::TYPE,
     &accounts::TYPE,
     &accounts::containers::SERVICES,
     &accounts::containers::TYPE,

@@ -18,6 +18,7 @@ mod inputs;
 mod lab;
 mod roles;
 mod rules;
+mod secrets;
 mod server_certificates;
 mod servers;
 mod shapes;

@@ -23,6 +23,7 @@ use cs_store::{
 };
 use cs_store_sql::SqlStore;
 use cs_time::{Chance, Clock, FakeClock, SeededChance, Timestamp};
+use cs_vault::{VaultParts, Vaults};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -199,9 +200,18 @@ impl World {
             clock: Arc::clone(&clock) as _,
             chance: Arc::new(SeededChance::new(4)),
         });
+        let vaults = Vaults::new(VaultParts {
+            resources: Arc::clone(&store) as _,
+            secrets: Arc::clone(&store) as _,
+            audit: Arc::clone(&store) as _,
+            tenant_keys: std::collections::HashMap::from([(tenant(1), Arc::new(tenant_key()))]),
+            clock: Arc::clone(&clock) as _,
+            chance: Arc::new(SeededChance::new(8)),
+        });
         let surface = Arm::new(Parts {
             manager: Arc::new(manager),
             blobs: Arc::new(blobs),
+            vaults: Arc::new(vaults),
             databases: Arc::new(Databases::new(
                 Arc::clone(&store) as _,
                 Arc::clone(&store) as _,

@@ -1,6 +1,7 @@
 //! Vaults (arm.md 4.8).
 
 pub(crate) mod deleted;
+pub(crate) mod secrets;
 
 use cs_resources::{PolicyChange, VAULTS, VaultOptions};
 use cs_serve::json;
