@@ -25,6 +25,8 @@ use cs_rbac::{
 use cs_store::{AccessRules, Assignments, Directory, DirectoryObjects, Resources, StoreError};
 use cs_time::Clock;
 
+pub use cs_store::PrincipalKind;
+
 use self::tenant::{Sources, TenantAccess};
 
 /// How long a snapshot may go unconfirmed before everything is refused, in seconds (design.md, State).
@@ -212,6 +214,11 @@ impl Access {
             Ok(held) if held.is_good(object) => Standing::Good,
             Ok(_) => Standing::Gone,
         }
+    }
+
+    /// What a principal is or was; `None` for whom the directory never knew. Nothing is decided by it.
+    pub fn kind_of(&self, tenant: TenantId, object: ObjectId) -> Option<PrincipalKind> {
+        self.held(tenant)?.kind_of(object)
     }
 
     fn held(&self, tenant: TenantId) -> Option<Arc<TenantAccess>> {

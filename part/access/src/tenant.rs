@@ -11,8 +11,8 @@ use std::{
 use cs_ids::{ObjectId, ResourceId, Scope, TenantId};
 use cs_rbac::{Allowed, Ask, Denied, PermissionText, Snapshot, Subject};
 use cs_store::{
-    AccessRules, Assignment, Assignments, Directory, DirectoryObjects, Principal, Resources, Revision,
-    StoreError,
+    AccessRules, Assignment, Assignments, Directory, DirectoryObjects, Principal, PrincipalKind, Resources,
+    Revision, StoreError,
 };
 use cs_time::{Clock, Timestamp};
 use tokio::sync::Mutex;
@@ -30,8 +30,8 @@ pub(crate) struct TenantAccess {
 #[derive(Default)]
 struct State {
     snapshot: Snapshot,
-    /// Whether each principal may act; absent: never heard of.
-    good: HashMap<ObjectId, bool>,
+    /// What each principal is, and whether it may act; absent: never heard of. Who is deleted stays known.
+    principals: HashMap<ObjectId, (PrincipalKind, bool)>,
     groups: Groups,
 }
 
@@ -114,7 +114,8 @@ impl TenantAccess {
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         for principal in changed {
-            state.good.insert(principal.object, principal.enabled && !principal.deleted);
+            let good = principal.enabled && !principal.deleted;
+            state.principals.insert(principal.object, (principal.kind, good));
         }
     }
 
@@ -154,9 +155,14 @@ impl TenantAccess {
         state.snapshot.is_visible(&state.subject(who), scope)
     }
 
+    pub(crate) fn kind_of(&self, who: ObjectId) -> Option<PrincipalKind> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.principals.get(&who).map(|(kind, _)| *kind)
+    }
+
     pub(crate) fn is_good(&self, who: ObjectId) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.good.get(&who).copied().unwrap_or(false)
+        state.principals.get(&who).is_some_and(|(_, good)| *good)
     }
 
     pub(crate) fn groups_of(&self, who: ObjectId) -> Vec<ObjectId> {

@@ -1,5 +1,6 @@
 //! Answers: the headers all of them carry (arm.md 1.2), and resources as JSON.
 
+use cs_access::PrincipalKind;
 use cs_ids::CorrelationId;
 use cs_names::Address;
 use cs_resources::{ACCOUNTS, GROUPS, Resource, SERVERS, VAULTS};
@@ -7,6 +8,8 @@ use cs_serve::{Context, Request, Response, empty};
 use cs_wire_arm::{SystemData, headers, tag_map};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
+
+use crate::call::Call;
 
 /// What an answer's headers repeat of its request.
 pub(crate) struct Trail {
@@ -86,7 +89,7 @@ pub(crate) fn head(is_there: bool) -> Response {
 }
 
 /// A resource as its own GET shows it.
-pub(crate) fn whole(r: &Resource, address: &Address) -> Value {
+pub(crate) fn whole(r: &Resource, call: &Call) -> Value {
     let mut all = Map::new();
     all.insert("id".to_owned(), json!(r.id.as_str()));
     all.insert("name".to_owned(), json!(r.id.name()));
@@ -94,9 +97,9 @@ pub(crate) fn whole(r: &Resource, address: &Address) -> Value {
     all.insert("location".to_owned(), json!(r.location));
     all.insert("tags".to_owned(), Value::Object(tag_map(&r.tags)));
     all.extend(r.extra.as_object().cloned().unwrap_or_default());
-    all.insert("properties".to_owned(), properties(r, address));
+    all.insert("properties".to_owned(), properties(r, &call.address));
     if r.kind != GROUPS {
-        all.insert("systemData".to_owned(), json!(system_data(r)));
+        all.insert("systemData".to_owned(), json!(system_data(r, call)));
     }
     Value::Object(all)
 }
@@ -141,13 +144,23 @@ fn properties(r: &Resource, address: &Address) -> Value {
     Value::Object(all)
 }
 
-fn system_data(r: &Resource) -> SystemData {
+/// What somebody is, in the words of `systemData`. Whoever the directory never knew came as an application.
+fn type_of(r: &Resource, who: &str, call: &Call) -> &'static str {
+    let kind = who.parse().ok().and_then(|object| call.parts.access.kind_of(r.tenant, object));
+    match kind {
+        Some(PrincipalKind::User) => "User",
+        Some(PrincipalKind::MachineIdentity | PrincipalKind::UserAssignedIdentity) => "ManagedIdentity",
+        Some(PrincipalKind::Application | PrincipalKind::Group) | None => "Application",
+    }
+}
+
+fn system_data(r: &Resource, call: &Call) -> SystemData {
     SystemData {
         created_by: r.created_by.clone(),
-        created_by_type: "Application",
+        created_by_type: type_of(r, &r.created_by, call),
         created_at: r.created.iso7(),
         last_modified_by: r.updated_by.clone(),
-        last_modified_by_type: "Application",
+        last_modified_by_type: type_of(r, &r.updated_by, call),
         last_modified_at: r.updated.iso7(),
     }
 }

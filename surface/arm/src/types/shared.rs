@@ -21,7 +21,7 @@ pub(crate) async fn list(call: &Call) -> Answer {
 
 pub(crate) async fn show(call: &Call) -> Answer {
     let found = call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &whole(&found, &call.address)))
+    Ok(json(StatusCode::OK, &whole(&found, call)))
 }
 
 pub(crate) async fn exists(call: &Call) -> Answer {
@@ -45,10 +45,10 @@ pub(crate) fn gone(there: bool) -> Response {
 /// What was written: 201 when it is new.
 pub(crate) fn written(call: &Call, (resource, new): &(Resource, bool)) -> Response {
     let status = if *new { StatusCode::CREATED } else { StatusCode::OK };
-    json(status, &whole(resource, &call.address))
+    json(status, &whole(resource, call))
 }
 
 /// What was written, of types whose clients take no 201.
 pub(crate) fn answered(call: &Call, resource: &Resource) -> Response {
-    json(StatusCode::OK, &whole(resource, &call.address))
+    json(StatusCode::OK, &whole(resource, call))
 }

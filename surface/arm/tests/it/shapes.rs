@@ -1,8 +1,9 @@
 //! Bodies and headers clients see, as reviewed files: a change shows in the diff.
 
+use cs_store::PrincipalKind;
 use serde_json::Value;
 
-use crate::world::{S, World};
+use crate::world::{CONTRIBUTOR, S, World, object};
 
 fn same(found: &Value, golden: &str) {
     let found = serde_json::to_string_pretty(found).unwrap();
@@ -48,6 +49,35 @@ async fn resources() {
     let account = format!("{S}/resourceGroups/Lab/providers/Microsoft.Storage/storageAccounts/sa1");
     world.put("owner", &account, r#"{"location":"local"}"#).await.ok();
     same(&world.get("reader", &account).await.ok(), include_str!("golden/account.json"));
+}
+
+#[tokio::test]
+async fn who_made_and_changed_a_resource_is_said_by_kind() {
+    let world = World::with_group().await;
+    for (who, kind, said) in [
+        ("person", PrincipalKind::User, "User"),
+        ("machine", PrincipalKind::MachineIdentity, "ManagedIdentity"),
+        ("identity", PrincipalKind::UserAssignedIdentity, "ManagedIdentity"),
+        ("program", PrincipalKind::Application, "Application"),
+    ] {
+        world.meet_as(who, kind).await;
+        world.grant(who, CONTRIBUTOR, S, None).await;
+        let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/of-{who}");
+        world.put(who, &id, r#"{"location":"local"}"#).await.ok();
+        world.send("owner", "PATCH", &id, r#"{"tags":{"a":"b"}}"#).await.ok();
+        let data = world.get("reader", &id).await.ok()["systemData"].clone();
+        assert_eq!(data["createdBy"], object(who).to_string());
+        assert_eq!(
+            (&data["createdByType"], &data["lastModifiedByType"]),
+            (&said.into(), &"Application".into()),
+            "{who}"
+        );
+        world.send(who, "PATCH", &id, r#"{"tags":{}}"#).await.ok();
+        let listed = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines");
+        let all = world.get("reader", &listed).await.ok();
+        let one = all["value"].as_array().unwrap().iter().find(|m| m["id"] == *id).unwrap();
+        assert_eq!(one["systemData"]["lastModifiedByType"], said);
+    }
 }
 
 #[tokio::test]

@@ -256,6 +256,13 @@ impl World {
         self.refresh().await;
     }
 
+    /// Adds a principal that is no application.
+    pub async fn meet_as(&self, name: &str, kind: PrincipalKind) {
+        let principal = Principal { kind, ..self.principal(name) };
+        self.store.add_principal(principal, vec![], audit_of(tenant(1))).await.unwrap();
+        self.refresh().await;
+    }
+
     fn principal(&self, name: &str) -> Principal {
         Principal {
             tenant: tenant(1),

@@ -185,7 +185,7 @@ async fn all(call: &Call, mut filter: ResourceFilter, room: usize) -> Result<Vec
 
 /// A resource as Resource Graph shows it: every column there, some of them folded.
 fn row(call: &Call, r: &Resource) -> Map<String, Value> {
-    let mut shown = answer::whole(r, &call.address).as_object().cloned().unwrap_or_default();
+    let mut shown = answer::whole(r, call).as_object().cloned().unwrap_or_default();
     shown.shift_remove("systemData");
     for name in ["kind", "managedBy", "sku", "plan", "identity", "zones", "extendedLocation"] {
         shown.entry(name).or_insert(Value::Null);

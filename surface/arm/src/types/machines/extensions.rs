@@ -34,7 +34,7 @@ pub(crate) static TYPE: Type = Type {
 
 async fn list(call: &Call) -> Answer {
     let all = call.manager().extensions(&call.op, &call.id()?).await?;
-    let all: Vec<_> = all.iter().map(|r| whole(r, &call.address)).collect();
+    let all: Vec<_> = all.iter().map(|r| whole(r, call)).collect();
     Ok(json(StatusCode::OK, &List::from(all)))
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn answer_list(call: &Call, which: Which<'_>) -> Answer {
     let mut value = Vec::new();
     for r in page.rows.iter().filter(|r| filter.fits(r)) {
         if reads_all || may_read(call, r)? {
-            value.push(if which.whole { whole(r, &call.address) } else { row(r, expand) });
+            value.push(if which.whole { whole(r, call) } else { row(r, expand) });
         }
     }
     let next_link = page.next.map(|after| next_page(call, &after));

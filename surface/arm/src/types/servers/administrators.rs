@@ -31,14 +31,14 @@ pub(crate) static TYPE: Type = Type {
 
 async fn rules(call: &Call) -> Answer {
     let all = call.manager().administrators(&call.op, &call.id()?).await?;
-    let all: Vec<_> = all.iter().map(|r| whole(r, &call.address)).collect();
+    let all: Vec<_> = all.iter().map(|r| whole(r, call)).collect();
     Ok(json(StatusCode::OK, &List::from(all)))
 }
 
 async fn rule(call: &Call) -> Answer {
     let id = call.manager().administrator_id(&call.op, &call.id()?, call.params.get("object")).await?;
     let rule = call.manager().existing(&call.op, &id).await?;
-    Ok(json(StatusCode::OK, &whole(&rule, &call.address)))
+    Ok(json(StatusCode::OK, &whole(&rule, call)))
 }
 
 async fn put_rule(call: &Call) -> Answer {
