@@ -8,6 +8,7 @@
 
 mod ancestry;
 mod builtin;
+mod catalogue;
 pub mod condition;
 mod context;
 mod decide;
@@ -23,6 +24,7 @@ mod roles;
 mod snapshot;
 
 pub use builtin::{builtin_role, builtin_role_named, builtin_roles};
+pub use catalogue::SERVED_OPERATIONS;
 pub use condition::{Attributes, BadCondition, Condition, NO_ATTRIBUTES, Source, Value};
 pub use context::{Caller, Operation};
 pub use decide::{Ask, Kind, Subject, decide};

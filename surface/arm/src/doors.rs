@@ -107,7 +107,7 @@ pub fn entries() -> impl Iterator<Item = Entry> {
 }
 
 /// What machines do to themselves at the token service, and what it does to them; no door of this surface.
-const OF_MACHINES: [&str; 2] = [
+pub(crate) const OF_MACHINES: [&str; 2] = [
     "Microsoft.HybridCompute/machines/rotateKey/action",
     "Microsoft.HybridCompute/machines/quarantine/action",
 ];

@@ -26,7 +26,10 @@ pub use error::{ErrorBody, ErrorEnvelope};
 pub use filter::{BadFilter, Filter};
 pub use inventory::{GraphOptions, GraphQuestion};
 pub use list::{Count, List};
-pub use provider::{Provider, ProviderType};
+pub use provider::{
+    CatalogueOperation, CatalogueProvider, CatalogueType, Provider, ProviderOperation,
+    ProviderOperationDisplay, ProviderType,
+};
 pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};
 pub use server::{
     CertificateBackend, CertificateQuestion, CertificateReply, GatewayKey, GatewayPrincipal, GatewayQuestion,

@@ -72,6 +72,7 @@ pub(crate) static ALL: &[&Type] = &[
     &locks::TYPE,
     &management::TYPE,
     &activity::TYPE,
+    &providers::operations::TYPE,
     &providers::TYPE,
     &groups::TYPE,
     &deployments::TYPE,

@@ -65,6 +65,56 @@ async fn providers_list_every_type_with_its_versions() {
     }
 }
 
+/// What a catalogue names, with whether it is over data.
+fn named(operations: &serde_json::Value) -> Vec<(String, bool)> {
+    let one = |o: &serde_json::Value| {
+        assert!(!o["description"].as_str().or(o["display"]["description"].as_str()).unwrap().is_empty());
+        (o["name"].as_str().unwrap().to_owned(), o["isDataAction"].as_bool().unwrap())
+    };
+    operations.as_array().unwrap().iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn the_catalogue_names_what_every_door_asks_for() {
+    let world = World::new().await;
+    let at = "/providers/Microsoft.Authorization/providerOperations";
+    let all = world.get("nobody", &format!("{at}?$expand=resourceTypes")).await.ok();
+    let mut found = Vec::new();
+    for provider in all["value"].as_array().unwrap() {
+        let name = provider["name"].as_str().unwrap();
+        let mut own = named(&provider["operations"]);
+        for kind in provider["resourceTypes"].as_array().unwrap() {
+            let prefix = format!("{name}/{}/", kind["name"].as_str().unwrap()).to_lowercase();
+            let of_kind = named(&kind["operations"]);
+            assert!(of_kind.iter().all(|(o, _)| o.to_lowercase().starts_with(&prefix)), "{prefix}");
+            own.extend(of_kind);
+        }
+        let one = world.get("nobody", &format!("{at}/{}?$expand=resourceTypes", name.to_lowercase())).await;
+        assert_eq!(&one.ok(), provider);
+        let bare = world.get("nobody", &format!("{at}/{name}")).await.ok();
+        assert_eq!(bare["resourceTypes"], json!([]));
+        let mut listed =
+            named(&world.get("nobody", &format!("/providers/{name}/operations")).await.ok()["value"]);
+        listed.sort();
+        own.sort();
+        assert_eq!(listed, own, "{name}");
+        found.extend(own);
+    }
+    for Entry { needs, path, .. } in cs_arm::entries() {
+        let Needs::Action(action) = needs else { continue };
+        let hits = found.iter().filter(|(o, data)| o.eq_ignore_ascii_case(action) && !data).count();
+        assert_eq!(hits, 1, "{action} of {path}");
+    }
+    for (action, is_data) in cs_rbac::SERVED_OPERATIONS {
+        let hits = found.iter().filter(|(o, data)| o.eq_ignore_ascii_case(action) && data == is_data).count();
+        assert_eq!(hits, 1, "{action}");
+    }
+    for nowhere in [format!("{at}/Microsoft.None"), "/providers/Microsoft.None/operations".to_owned()] {
+        let refused = world.get("nobody", &nowhere).await.refusal();
+        assert_eq!(refused, (404, "InvalidResourceNamespace".into()), "{nowhere}");
+    }
+}
+
 #[tokio::test]
 async fn a_version_that_is_none_is_answered_with_those_of_the_type() {
     let world = World::with_group().await;

@@ -231,3 +231,18 @@ async fn versions_headers_and_bodies_that_are_off() {
     );
     assert_eq!(world.get("/box/a", &[]).await.status, 404, "nothing of all that was kept");
 }
+
+#[test]
+fn every_door_asks_for_what_the_catalogue_names() {
+    let known = |action: &str, is_data| cs_rbac::SERVED_OPERATIONS.contains(&(action, is_data));
+    let mut asked = 0;
+    for door in cs_blob_http::doors() {
+        asked += 1;
+        match door.needs {
+            Needs::Action(action) => assert!(known(action, false), "{action}"),
+            Needs::Data { action, .. } => assert!(known(action, true), "{action}"),
+            _ => asked -= 1,
+        }
+    }
+    assert!(asked > 20, "{asked}");
+}

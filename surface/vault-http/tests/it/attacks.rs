@@ -155,3 +155,18 @@ async fn bad_bodies_versions_and_vaults() {
     assert_eq!(world.send("reader", "GET", "/keys/a?api-version=7.4", "").await.status, 404);
     assert_eq!(world.send("reader", "POST", GET, "").await.status, 405);
 }
+
+#[test]
+fn every_door_asks_for_what_the_catalogue_names() {
+    let known = |action: &str, is_data| cs_rbac::SERVED_OPERATIONS.contains(&(action, is_data));
+    let mut asked = 0;
+    for door in cs_vault_http::doors() {
+        asked += 1;
+        match door.needs {
+            Needs::Action(action) => assert!(known(action, false), "{action}"),
+            Needs::Data { action, .. } => assert!(known(action, true), "{action}"),
+            _ => asked -= 1,
+        }
+    }
+    assert!(asked > 10, "{asked}");
+}

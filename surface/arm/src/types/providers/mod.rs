@@ -1,5 +1,7 @@
 //! Resource providers: all registered from the start (arm.md 4.4).
 
+pub(crate) mod operations;
+
 use cs_serve::json;
 use cs_wire_arm::{List, Provider, ProviderType};
 use http::StatusCode;
@@ -21,6 +23,9 @@ pub(crate) static TYPE: Type = Type {
     rows: &[
         open_door("GET", "/providers", Body::Nothing, SAME_FOR_ALL, |c| Box::pin(list(c))),
         open_door("GET", "/providers/{namespace}", Body::Nothing, SAME_FOR_ALL, |c| Box::pin(show(c))),
+        open_door("GET", "/providers/{namespace}/operations", Body::Nothing, SAME_FOR_ALL, |c| {
+            Box::pin(operations::of_provider(c))
+        }),
         door("GET", s!("/providers"), Body::Nothing, READ, |c| Box::pin(list(c))),
         door("GET", s!("/providers/{namespace}"), Body::Nothing, READ, |c| Box::pin(show(c))),
         // Changes nothing, so that reading is enough: az registers before its first use of a provider.
@@ -30,25 +35,32 @@ pub(crate) static TYPE: Type = Type {
 };
 
 async fn list(call: &Call) -> Answer {
+    let all: Vec<Provider> = namespaces().into_iter().map(|namespace| provider(call, namespace)).collect();
+    Ok(json(StatusCode::OK, &List::from(all)))
+}
+
+async fn show(call: &Call) -> Answer {
+    Ok(json(StatusCode::OK, &provider(call, namespace_of(call)?)))
+}
+
+/// The namespace in the path, as the tables write it.
+fn namespace_of(call: &Call) -> Result<&'static str, Failure> {
+    let wanted = call.params.get("namespace");
+    namespaces().into_iter().find(|namespace| namespace.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
+        let message = format!("The resource namespace '{}' is invalid.", crate::failure::shown(wanted));
+        Failure::new(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message)
+    })
+}
+
+/// Each namespace once, in the order of the tables.
+fn namespaces() -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
     for (namespace, _) in types() {
         if !names.contains(&namespace) {
             names.push(namespace);
         }
     }
-    let all: Vec<Provider> = names.into_iter().map(|namespace| provider(call, namespace)).collect();
-    Ok(json(StatusCode::OK, &List::from(all)))
-}
-
-async fn show(call: &Call) -> Answer {
-    let wanted = call.params.get("namespace");
-    match types().find(|(namespace, _)| namespace.eq_ignore_ascii_case(wanted)) {
-        Some((namespace, _)) => Ok(json(StatusCode::OK, &provider(call, namespace))),
-        None => {
-            let message = format!("The resource namespace '{}' is invalid.", crate::failure::shown(wanted));
-            Err(Failure::new(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message))
-        }
-    }
+    names
 }
 
 /// The types with their namespaces, as the tables name them.
