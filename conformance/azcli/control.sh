@@ -12,6 +12,9 @@ expect "no group by tag" "$(az group list --tag team=other --query '[].name' -o 
 expect "location" "$(az account list-locations --query "[?name=='$LOCATION'].displayName | length(@)")" 1
 az provider register -n Microsoft.KeyVault >/dev/null
 expect "provider" "$(az provider show -n Microsoft.KeyVault --query registrationState -o tsv)" Registered
+expect "operations" "$(az provider operation show -n Microsoft.KeyVault -o tsv --query \
+    "resourceTypes[?name=='vaults/secrets'].operations[] | [?isDataAction && contains(name, 'getSecret')].name")" \
+    Microsoft.KeyVault/vaults/secrets/getSecret/action
 
 say "resources of any type"
 VM=$(az resource create -g $RG -n made --resource-type Microsoft.HybridCompute/machines -l "$LOCATION" \
@@ -131,9 +134,18 @@ KEY1=$(az storage account keys list -n $SA -g $RG --query '[0].value' -o tsv)
 [ "$(az storage account keys renew -n $SA -g $RG --key key1 --query '[0].value' -o tsv)" != "$KEY1" ] || fail "the key stayed"
 az storage container-rm create --storage-account $SA -g $RG -n managed >/dev/null
 expect "container" "$(az storage container-rm list --storage-account $SA -g $RG --query '[].name' -o tsv)" managed
+ACCOUNT_SAS=$(az rest -m post -u "$SA_ID/listAccountSas?api-version=2025-08-01" --query accountSasToken -o tsv -b '{
+    "signedServices":"b","signedResourceTypes":"co","signedPermission":"cw","signedExpiry":"2099-01-01T00:00:00Z"}')
+az storage blob upload --account-name $SA -c managed -n signed -f "$work/login.json" --sas-token "$ACCOUNT_SAS" >/dev/null
+SERVICE_SAS=$(az rest -m post -u "$SA_ID/listServiceSas?api-version=2025-08-01" --query serviceSasToken -o tsv -b "{
+    \"canonicalizedResource\":\"/blob/$SA/managed\",\"signedResource\":\"c\",\"signedPermission\":\"rl\",
+    \"signedExpiry\":\"2099-01-01T00:00:00Z\",\"keyToSign\":\"key2\"}")
+expect "signed for" "$(az storage blob list --account-name $SA -c managed --sas-token "$SERVICE_SAS" --query '[].name' -o tsv)" signed
 az storage container-rm delete --storage-account $SA -g $RG -n managed -y
 expect "account without its group" "$(az storage account show -n $SA --query name -o tsv)" $SA
 az keyvault create -n second$KV -g $RG -l "$LOCATION" --retention-days 7 >/dev/null
+expect "secret of a template" "$(az rest -m put -b '{"properties":{"value":"untold"}}' --query 'properties.value || name' -o tsv \
+    -u "$GROUP_ID/providers/Microsoft.KeyVault/vaults/second$KV/secrets/made?api-version=2024-11-01")" made
 expect "vaults" "$(az keyvault list -g $RG --query 'length(@)')" 2
 az keyvault delete -n second$KV -g $RG
 expect "deleted" "$(az keyvault list-deleted --resource-type vault --query '[].name' -o tsv)" second$KV
