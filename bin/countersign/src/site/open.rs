@@ -23,9 +23,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub async fn of(data: &DataDirectory, url: Option<&str>) -> Result<Self, Failure> {
-        let known_root = keys::root(data.path())?;
-        let store = store(data, url).await?;
+    /// Everything else that may fail is tried before: a start that comes to nothing makes no keys.
+    pub async fn of(
+        data: &DataDirectory,
+        store: Arc<SqlStore>,
+        known_root: Option<Key>,
+    ) -> Result<Self, Failure> {
         let tenants = store.tenants().await.attempt("reading the tenants")?;
         let root = keys::root_for(known_root, &tenants, data, &MachineChance)?;
         // A wrong key is found before anything is written under it.

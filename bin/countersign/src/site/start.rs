@@ -18,7 +18,7 @@ use cs_time::{MachineChance, MachineClock};
 use super::{
     compose::{self, Site},
     data::{self, DataDirectory},
-    databases, lent,
+    databases, keys, lent,
     listen::{self, Bound},
     machine::{self, Metadata},
     open::{self, Opened},
@@ -95,8 +95,10 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     // Ports first: a port in use is found before anything is made.
     let bound = Bound::bind(&options).await?;
     let (clock, chance) = (Arc::new(MachineClock), Arc::new(MachineChance));
-    let Opened { store, root, seed } = Opened::of(&data, options.database.as_deref()).await?;
+    let known_root = keys::root(data.path())?;
+    let store = open::store(&data, options.database.as_deref()).await?;
     let bytes = open::bytes(&data, options.blobs.as_deref()).await?;
+    let Opened { store, root, seed } = Opened::of(&data, store, known_root).await?;
     let trust = trust::open(&data, &options.names)?;
     let bundles = trust::write_bundles(&data, &trust.ca)?;
     let leaves =

@@ -19,6 +19,7 @@ use crate::{
     site::{
         compose,
         data::{self, DataDirectory},
+        keys,
         open::{self, Opened},
     },
 };
@@ -84,8 +85,10 @@ fn read(file: &Path) -> Result<Vec<Element>, Failure> {
 }
 
 async fn play(data: &DataDirectory, url: Option<&str>, elements: &[Element]) -> Result<Vec<Line>, Failure> {
-    let Opened { store, root, seed } = Opened::of(data, url).await?;
+    let known_root = keys::root(data.path())?;
+    let store = open::store(data, url).await?;
     let bytes = open::bytes(data, None).await?;
+    let Opened { store, root, seed } = Opened::of(data, store, known_root).await?;
     let (clock, chance) = (Arc::new(MachineClock), Arc::new(MachineChance));
     let ground = compose::Ground { store, bytes, root, clock, chance, development: false };
     let (site, background) = compose::site(ground).await?;
