@@ -29,7 +29,7 @@ if wget --version 2>/dev/null | grep -q '+ssl/gnutls'; then
     expect "wget (GnuTLS)" "$(wgets)" "$all"
 fi
 expect "openssl verifies the name" "$(run sh -c 'openssl s_client -connect login.countersign.localhost:443 -servername login.countersign.localhost \
-    -verify_hostname login.countersign.localhost -verify_return_error </dev/null 2>/dev/null | grep -c "Verify return code: 0"')" 1
+    -verify_hostname login.countersign.localhost -verify_return_error </dev/null 2>/dev/null | grep -m 1 -c "Verify return code: 0"')" 1
 expect "Python" "$(run python3 "$here/ask.py" "$LOGIN" "$VAULT" "$IMDS")" "$all"
 expect "Python, asynchronously" "$(run python3 "$here/ask.py" --aio "$LOGIN" "$VAULT" "$IMDS")" "$all"
 expect "Node.js" "$(run node "$here/ask.cjs" "$LOGIN" "$VAULT" "$IMDS")" "$all"
