@@ -1,8 +1,10 @@
 -- Prepares a PostgreSQL for the database gateway. To be run once, by a superuser, in the database `postgres`:
---     countersign database setup | psql -d postgres
+--     countersign database setup --server NAME [--admin ROLE] | psql -d postgres
 -- Roles of people and machines lie in `entra`, without passwords; who is in `entra_admin` may make and drop them.
 -- Names reach these functions as parameters and are quoted by the server (%I); no statement is pasted together outside.
 SET standard_conforming_strings = on;
+-- All or nothing: a function stands for a moment before its rights are taken from everybody.
+BEGIN;
 
 DO $$
 BEGIN
@@ -19,6 +21,13 @@ CREATE SCHEMA IF NOT EXISTS countersign;
 REVOKE ALL ON SCHEMA countersign FROM PUBLIC;
 GRANT USAGE ON SCHEMA countersign TO entra_admin;
 
+-- Whether a role is of a person or machine. The gateway's own two groups are neither.
+CREATE OR REPLACE FUNCTION countersign.is_principal(role_oid oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT NOT r.rolsuper AND r.rolname NOT IN ('entra', 'entra_admin') AND pg_catalog.pg_has_role(r.oid, 'entra', 'MEMBER')
+    FROM pg_catalog.pg_roles r WHERE r.oid = role_oid
+$$;
+
 -- Makes a role that logs in through the gateway and no other way. A role that is there must be such a one.
 CREATE OR REPLACE FUNCTION countersign.create_principal(role_name text, is_admin boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -31,7 +40,7 @@ BEGIN
   SELECT * INTO known FROM pg_catalog.pg_roles WHERE rolname = role_name;
   IF NOT FOUND THEN
     EXECUTE pg_catalog.format('CREATE ROLE %I LOGIN PASSWORD NULL IN ROLE entra', role_name);
-  ELSIF known.rolsuper OR NOT pg_catalog.pg_has_role(known.oid, 'entra', 'MEMBER') THEN
+  ELSIF NOT countersign.is_principal(known.oid) THEN
     RAISE EXCEPTION 'the role "%" is not one of the gateway''s', role_name USING ERRCODE = 'duplicate_object';
   END IF;
   IF is_admin THEN
@@ -48,7 +57,7 @@ DECLARE
   known pg_catalog.pg_roles%ROWTYPE;
 BEGIN
   SELECT * INTO known FROM pg_catalog.pg_roles WHERE rolname = role_name;
-  IF NOT FOUND OR known.rolsuper OR NOT pg_catalog.pg_has_role(known.oid, 'entra', 'MEMBER') THEN
+  IF NOT FOUND OR NOT countersign.is_principal(known.oid) THEN
     RAISE EXCEPTION 'the role "%" is not one of the gateway''s', role_name USING ERRCODE = 'undefined_object';
   END IF;
   EXECUTE pg_catalog.format('DROP ROLE %I', role_name);
@@ -115,7 +124,8 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'role "%" does not exist', rolename USING ERRCODE = 'undefined_object';
   END IF;
-  IF known.rolsuper OR NOT (by_superuser OR pg_catalog.pg_has_role(known.oid, 'entra', 'MEMBER')) THEN
+  IF known.rolsuper OR rolename IN ('entra', 'entra_admin')
+     OR NOT (by_superuser OR countersign.is_principal(known.oid)) THEN
     RAISE EXCEPTION 'the role "%" is not one of the gateway''s', rolename USING ERRCODE = 'insufficient_privilege',
       HINT = 'A superuser may call this for a role that is no superuser.';
   END IF;
@@ -167,3 +177,4 @@ GRANT EXECUTE ON FUNCTION countersign.create_principal(text, boolean), countersi
   pg_catalog.pgaadauth_create_principal_with_oid(text, text, text, boolean, boolean),
   pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean),
   pg_catalog.pgaadauth_list_principals(boolean) TO entra_admin;
+COMMIT;
