@@ -46,7 +46,7 @@ pub enum Step {
     Where(Test),
     Project(Vec<Column>),
     Extend(Vec<Column>),
-    ProjectAway(Vec<Expression>),
+    ProjectAway(Vec<String>),
     /// With whether each is ascending.
     Order(Vec<(Expression, bool)>),
     Limit(usize),

@@ -41,7 +41,7 @@ impl<'t> Parser<'t> {
             "where" | "filter" => Ok(Step::Where(self.any()?)),
             "project" => Ok(Step::Project(self.columns()?)),
             "extend" => Ok(Step::Extend(self.columns()?)),
-            "project-away" => Ok(Step::ProjectAway(self.list(Self::value)?)),
+            "project-away" => Ok(Step::ProjectAway(self.list(Self::word)?)),
             "distinct" => Ok(Step::Distinct(self.columns()?)),
             "order" | "sort" => {
                 self.takes_word("by");

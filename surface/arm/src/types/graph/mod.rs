@@ -52,7 +52,10 @@ async fn ask(call: &Call) -> Answer {
         Table::Resources => resources(call, &subscriptions, query.kind()).await?,
         Table::Containers => containers(call, &subscriptions).await?,
     };
-    let found = run::run(&query.steps, rows);
+    // Fifty thousand rows and a long question are work for seconds: other requests go on meanwhile.
+    let steps = query.steps;
+    let found = tokio::task::spawn_blocking(move || run::run(&steps, rows)).await;
+    let found = found.map_err(|_| Failure::internal("answering a query"))?;
     let total = found.len();
     let rows: Vec<Map<String, Value>> = found.into_iter().skip(skip).take(top).collect();
     let more = skip + rows.len() < total;

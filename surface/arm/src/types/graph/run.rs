@@ -21,20 +21,16 @@ fn step(mut rows: Vec<Row>, step: &Step) -> Vec<Row> {
                 row.extend(more);
             }
         }
-        Step::ProjectAway(paths) => {
+        Step::ProjectAway(names) => {
             for row in &mut rows {
-                for path in paths {
-                    if let Expression::Path(parts) = path
-                        && let [Part::Name(name)] = parts.as_slice()
-                    {
-                        row.shift_remove(name);
-                    }
+                for name in names {
+                    row.shift_remove(name);
                 }
             }
         }
         Step::Order(keys) => rows.sort_by(|a, b| {
             let by = |(key, ascending): &(Expression, bool)| {
-                let found = order(&value(key, a), &value(key, b));
+                let found = place(&value(key, a), &value(key, b));
                 if *ascending { found } else { found.reverse() }
             };
             keys.iter().map(by).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
@@ -73,7 +69,7 @@ fn counted(name: &str, by: &[Column], rows: &[Row]) -> Vec<Row> {
 /// Rows as columns with types, and lists of values.
 pub(super) fn table(rows: &[Row]) -> Value {
     let names: Vec<&String> = rows.first().map(|row| row.keys().collect()).unwrap_or_default();
-    let kind = |name: &String| match rows.iter().map(|row| &row[name]).find(|v| !v.is_null()) {
+    let kind = |name: &String| match rows.iter().filter_map(|row| row.get(name)).find(|v| !v.is_null()) {
         Some(Value::Object(_) | Value::Array(_)) => "object",
         Some(Value::Number(_)) => "integer",
         Some(Value::Bool(_)) => "boolean",
@@ -180,4 +176,10 @@ fn order(a: &Value, b: &Value) -> Ordering {
         (Some(a), Some(b)) => a.total_cmp(&b),
         _ => text(a).to_lowercase().cmp(&text(b).to_lowercase()),
     }
+}
+
+/// For sorting: what callers keep in their resources may be a number in one row and text in the next, and an order that
+/// takes such pairs for text is none. Numbers come before text.
+fn place(a: &Value, b: &Value) -> Ordering {
+    b.is_number().cmp(&a.is_number()).then_with(|| order(a, b))
 }
