@@ -3,16 +3,42 @@
 
 /// A path below a subscription.
 macro_rules! s {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}", $rest)
+    ($($rest:literal),+) => {
+        concat!("/subscriptions/{sub}", $($rest),+)
     };
 }
 
 /// A path below a resource group.
 macro_rules! g {
-    ($rest:literal) => {
-        concat!("/subscriptions/{sub}/resourceGroups/{group}", $rest)
+    ($($rest:literal),+) => {
+        concat!("/subscriptions/{sub}/resourceGroups/{group}", $($rest),+)
     };
+}
+
+/// The rows that every type in a resource group has: its lists, and one resource read, written and removed by the `put`,
+/// `patch` and `delete` of its module. `$also` is for its reads; behind them stand the rows it has for itself.
+macro_rules! tracked {
+    ($kind:literal, $also:expr, [$($own:expr),* $(,)?]) => {{
+        use crate::{
+            doors::{Also, Body, also, door, open_door},
+            types::shared::{LISTED, exists, list, show},
+        };
+        const IN_SUBSCRIPTION: &str = s!("/providers/", $kind);
+        const IN_GROUP: &str = g!("/providers/", $kind);
+        const ONE: &str = g!("/providers/", $kind, "/{name}");
+        const READ: &str = concat!($kind, "/read");
+        const WRITE: &str = concat!($kind, "/write");
+        &[
+            open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+            open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
+            also(door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))), $also),
+            also(door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))), $also),
+            door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+            door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
+            door("DELETE", ONE, Body::Nothing, concat!($kind, "/delete"), |c| Box::pin(delete(c))),
+            $($own),*
+        ]
+    }};
 }
 
 /// A path below anything.

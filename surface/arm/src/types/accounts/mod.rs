@@ -9,27 +9,21 @@ use cs_wire_arm::{AccountKeyReply, AccountKeys, KeyQuestion, NameQuestion};
 use http::StatusCode;
 
 use super::{
-    shared::{LISTED, answered, delete, exists, list, show},
+    shared::{answered, delete},
     vaults::deleted::availability,
 };
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Body, Type, door, open_door},
+    doors::Type,
 };
 
-const READ: &str = "Microsoft.Storage/storageAccounts/read";
-const WRITE: &str = "Microsoft.Storage/storageAccounts/write";
-const DELETE: &str = "Microsoft.Storage/storageAccounts/delete";
 const KEYS: &str = "Microsoft.Storage/storageAccounts/listkeys/action";
 const NEW_KEY: &str = "Microsoft.Storage/storageAccounts/regeneratekey/action";
 const ACCOUNT_SAS: &str = "Microsoft.Storage/storageAccounts/listAccountSas/action";
 const SERVICE_SAS: &str = "Microsoft.Storage/storageAccounts/listServiceSas/action";
 const REVOKE: &str = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action";
 const NAMES: &str = "Microsoft.Storage/checknameavailability/read";
-const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.Storage/storageAccounts");
-const IN_GROUP: &str = g!("/providers/Microsoft.Storage/storageAccounts");
-const ONE: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}");
 const KEYS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listKeys");
 const NEW_KEY_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/regenerateKey");
 const ACCOUNT_SAS_OF: &str = g!("/providers/Microsoft.Storage/storageAccounts/{name}/listAccountSas");
@@ -43,25 +37,22 @@ pub(crate) static TYPE: Type = Type {
     name: ACCOUNTS,
     about: "Storage accounts, their keys and signatures made with them.",
     versions: VERSIONS,
-    rows: &[
-        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
-        door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))),
-        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
-        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
-        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
-        door("POST", KEYS_OF, Body::Nothing, KEYS, |c| Box::pin(keys(c))),
-        door("POST", NEW_KEY_OF, Body::Json("keyName"), NEW_KEY, |c| Box::pin(new_key(c))),
-        door("POST", ACCOUNT_SAS_OF, Body::Json("what to sign"), ACCOUNT_SAS, |c| {
-            Box::pin(signatures::of_account(c))
-        }),
-        door("POST", SERVICE_SAS_OF, Body::Json("what to sign"), SERVICE_SAS, |c| {
-            Box::pin(signatures::of_service(c))
-        }),
-        door("POST", REVOKE_OF, Body::Nothing, REVOKE, |c| Box::pin(revoke(c))),
-        door("POST", CHECK_NAME, Body::Json("name, type"), NAMES, |c| Box::pin(check_name(c))),
-    ],
+    rows: tracked!(
+        "Microsoft.Storage/storageAccounts",
+        Also::Nothing,
+        [
+            door("POST", KEYS_OF, Body::Nothing, KEYS, |c| Box::pin(keys(c))),
+            door("POST", NEW_KEY_OF, Body::Json("keyName"), NEW_KEY, |c| Box::pin(new_key(c))),
+            door("POST", ACCOUNT_SAS_OF, Body::Json("what to sign"), ACCOUNT_SAS, |c| {
+                Box::pin(signatures::of_account(c))
+            }),
+            door("POST", SERVICE_SAS_OF, Body::Json("what to sign"), SERVICE_SAS, |c| {
+                Box::pin(signatures::of_service(c))
+            }),
+            door("POST", REVOKE_OF, Body::Nothing, REVOKE, |c| Box::pin(revoke(c))),
+            door("POST", CHECK_NAME, Body::Json("name, type"), NAMES, |c| Box::pin(check_name(c))),
+        ]
+    ),
 };
 
 /// 200 also for a new one: 201 breaks every client.

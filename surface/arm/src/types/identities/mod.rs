@@ -7,19 +7,13 @@ use cs_serve::json;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json as value;
 
-use super::shared::{LISTED, answered, delete, exists, list, show, written};
+use super::shared::{answered, delete, written};
 use crate::{
     call::{Answer, Call},
-    doors::{Body, Type, door, open_door},
+    doors::{Body, Type, door},
 };
 
-const READ: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/read";
-const WRITE: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/write";
-const DELETE: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/delete";
 const OWN_READ: &str = "Microsoft.ManagedIdentity/identities/read";
-const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.ManagedIdentity/userAssignedIdentities");
-const IN_GROUP: &str = g!("/providers/Microsoft.ManagedIdentity/userAssignedIdentities");
-const ONE: &str = g!("/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
 const OWN: &str = at!("/providers/Microsoft.ManagedIdentity/identities/default");
 const VERSIONS: &[&str] =
     &["2025-05-31-preview", "2025-01-31-preview", "2024-11-30", "2023-01-31", "2018-11-30"];
@@ -28,15 +22,7 @@ pub(crate) static TYPE: Type = Type {
     name: IDENTITIES,
     about: "User-assigned identities.",
     versions: VERSIONS,
-    rows: &[
-        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
-        door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))),
-        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
-        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
-        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
-    ],
+    rows: tracked!("Microsoft.ManagedIdentity/userAssignedIdentities", Also::Nothing, []),
 };
 
 pub(crate) static OF_RESOURCES: Type = Type {

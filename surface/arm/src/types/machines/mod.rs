@@ -7,20 +7,14 @@ use cs_resources::{Attachments, MACHINES};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::shared::{LISTED, answered, exists, list, show};
+use super::shared::{answered, show};
 use crate::{
     answer::bare,
     call::{Answer, Call},
-    doors::{Also, Body, Type, also, door, open_door},
+    doors::Type,
     failure::Failure,
 };
 
-const READ: &str = "Microsoft.HybridCompute/machines/read";
-const WRITE: &str = "Microsoft.HybridCompute/machines/write";
-const DELETE: &str = "Microsoft.HybridCompute/machines/delete";
-const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.HybridCompute/machines");
-const IN_GROUP: &str = g!("/providers/Microsoft.HybridCompute/machines");
-const ONE: &str = g!("/providers/Microsoft.HybridCompute/machines/{name}");
 /// Ours.
 const RELEASE: &str = g!("/providers/Microsoft.HybridCompute/machines/{name}/release");
 const RELEASED: &str = "Microsoft.HybridCompute/machines/release/action";
@@ -31,16 +25,11 @@ pub(crate) static TYPE: Type = Type {
     name: MACHINES,
     about: "Connected machines.",
     versions: VERSIONS,
-    rows: &[
-        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        also(door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))), Also::OwnMachine),
-        also(door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))), Also::OwnMachine),
-        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
-        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
-        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
-        door("POST", RELEASE, Body::Nothing, RELEASED, |c| Box::pin(release(c))),
-    ],
+    rows: tracked!(
+        "Microsoft.HybridCompute/machines",
+        Also::OwnMachine,
+        [door("POST", RELEASE, Body::Nothing, RELEASED, |c| Box::pin(release(c))),]
+    ),
 };
 
 /// 200 also for a new one: the SDK takes nothing else.

@@ -9,21 +9,15 @@ use cs_wire_arm::List;
 use http::StatusCode;
 use serde_json::{Value, json as value};
 
-use super::shared::{LISTED, answered, exists, gone, list, show};
+use super::shared::{answered, gone};
 use crate::{
     call::{Answer, Call},
-    doors::{Body, Type, door, open_door},
+    doors::Type,
     failure::Failure,
 };
 
-const READ: &str = "Microsoft.KeyVault/vaults/read";
-const WRITE: &str = "Microsoft.KeyVault/vaults/write";
-const DELETE: &str = "Microsoft.KeyVault/vaults/delete";
 const POLICIES: &str = "Microsoft.KeyVault/vaults/accessPolicies/write";
 const HSMS: &str = "Microsoft.KeyVault/managedHSMs/read";
-const IN_SUBSCRIPTION: &str = s!("/providers/Microsoft.KeyVault/vaults");
-const IN_GROUP: &str = g!("/providers/Microsoft.KeyVault/vaults");
-const ONE: &str = g!("/providers/Microsoft.KeyVault/vaults/{name}");
 const POLICIES_OF: &str = g!("/providers/Microsoft.KeyVault/vaults/{name}/accessPolicies/{change}");
 const VERSIONS: &[&str] =
     &["2026-05-15", "2026-02-01", "2024-11-01", "2023-07-01", "2022-07-01", "2021-10-01", "2019-09-01"];
@@ -32,23 +26,20 @@ pub(crate) static TYPE: Type = Type {
     name: VAULTS,
     about: "Vaults and their access policies.",
     versions: VERSIONS,
-    rows: &[
-        open_door("GET", IN_SUBSCRIPTION, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        open_door("GET", IN_GROUP, Body::Nothing, LISTED, |c| Box::pin(list(c))),
-        door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
-        door("HEAD", ONE, Body::Nothing, READ, |c| Box::pin(exists(c))),
-        door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
-        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
-        door("DELETE", ONE, Body::Nothing, DELETE, |c| Box::pin(delete(c))),
-        door("PUT", POLICIES_OF, Body::Resource, POLICIES, |c| Box::pin(policies(c))),
-        // There are none, but `az keyvault list` and `list-deleted` ask.
-        door("GET", s!("/providers/Microsoft.KeyVault/managedHSMs"), Body::Nothing, HSMS, |c| {
-            Box::pin(no_hsms(c))
-        }),
-        door("GET", g!("/providers/Microsoft.KeyVault/managedHSMs"), Body::Nothing, HSMS, |c| {
-            Box::pin(no_hsms(c))
-        }),
-    ],
+    rows: tracked!(
+        "Microsoft.KeyVault/vaults",
+        Also::Nothing,
+        [
+            door("PUT", POLICIES_OF, Body::Resource, POLICIES, |c| Box::pin(policies(c))),
+            // There are none, but `az keyvault list` and `list-deleted` ask.
+            door("GET", s!("/providers/Microsoft.KeyVault/managedHSMs"), Body::Nothing, HSMS, |c| {
+                Box::pin(no_hsms(c))
+            }),
+            door("GET", g!("/providers/Microsoft.KeyVault/managedHSMs"), Body::Nothing, HSMS, |c| {
+                Box::pin(no_hsms(c))
+            }),
+        ]
+    ),
 };
 
 /// What the api-version and the caller's other rights have to do with it.
