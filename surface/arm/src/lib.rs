@@ -39,6 +39,8 @@ use crate::{call::Call, doors::Way, failure::Failure, types::enrolment};
 
 /// Larger bodies are refused unread; the largest real one, a vault with 1,024 policies, is about 0.5 MiB.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Of whoever has proven nothing yet.
+const JOIN_BODY_MAX_BYTES: usize = 64 * 1024;
 
 /// What the site tells database gateways in processes of their own.
 pub trait Gateways: Send + Sync {
@@ -106,7 +108,6 @@ impl Arm {
             return Ok(cloud::endpoints(&query, &context.address));
         }
         if enrolment::is_join(&head.method, &path) {
-            version_of(&query)?;
             return self.join((head.method, path, query), body, context, correlation).await;
         }
         let caller = self.caller(&head.headers, &path, context).await?;
@@ -130,8 +131,12 @@ impl Arm {
         context: &Context,
         correlation: CorrelationId,
     ) -> Result<Response, Failure> {
+        let version = version_of(&query)?;
         let way = self.doors.find(method.as_str(), &path, &query)?;
-        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        if !is_version(version) {
+            return Err(Failure::bad_api_version(version, way.kind.versions));
+        }
+        let body = read_body(body, JOIN_BODY_MAX_BYTES).await.map_err(Failure::from)?;
         let op = Operation::new(enrolment::nobody(&body)?, correlation, context.started);
         let (parts, address, scope) = (Arc::clone(&self.parts), context.address.clone(), Scope::root());
         let (kind, reads, params, when) = (way.kind, way.door.op.body, way.params, When::Always);

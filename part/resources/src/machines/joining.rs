@@ -79,7 +79,7 @@ impl Manager {
         let group = self.group_of(op, group).await?.id;
         tags::check(&tags, tags::NAME_MAX_CHARS)?;
         if !(LIFE_MIN_SECONDS..=JOIN_LIFE_MAX_SECONDS).contains(&seconds) {
-            return Err(ResourceError::invalid("expiresIn", "must be from 60 seconds to 30 days"));
+            return Err(ResourceError::invalid("expiresInSeconds", "must be from 60 seconds to 30 days"));
         }
         let (tenant, id) = (op.caller.tenant, self.at.chance.uuid());
         let mut secret = [0; SECRET_BYTES];

@@ -74,9 +74,7 @@ async fn list(call: &Call) -> Answer {
 
 async fn make(call: &Call) -> Answer {
     // Who hands out tokens for machines must be able to make machines.
-    if call.may(MACHINE_WRITE, &call.scope)?.is_none() {
-        return Err(Failure::denied(&call.op.caller, MACHINE_WRITE, &call.scope));
-    }
+    call.demand(MACHINE_WRITE, &call.scope).await?;
     let input = call.input()?;
     let seconds = match input.properties.get("expiresInSeconds") {
         None | Some(Value::Null) => LIFE_SECONDS,

@@ -4,7 +4,7 @@
 //! It takes a data action, which no built-in role has: whoever is a gateway may be any role that a rule names, and
 //! that is for nobody to have by accident.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use aws_lc_rs::digest;
 use cs_access::{Refusal, Standing};
@@ -105,7 +105,7 @@ async fn existing(call: &Call) -> Result<Server, Failure> {
 
 fn describe(call: &Call, server: &Server, principals: &[ObjectId]) -> Result<GatewayReply, Failure> {
     let (access, gateways) = (&call.parts.access, &call.parts.gateways);
-    let named: Vec<ObjectId> =
+    let named: HashSet<ObjectId> =
         server.rules.iter().filter(|r| r.kind == RuleKind::Group).map(|r| r.object).collect();
     let mut told = Vec::with_capacity(principals.len());
     for object in principals {
@@ -160,9 +160,11 @@ pub(super) async fn records(call: &Call) -> Answer {
     }
     check(call)?;
     let server = existing(call).await?;
-    for one in given.records {
-        let record =
-            read(call, &server, one).ok_or_else(|| ResourceError::invalid("records", "hold a wrong one"))?;
+    // All are read before one is kept: a gateway that is refused sends them all again.
+    let wrong = || ResourceError::invalid("records", "hold a wrong one");
+    let read = |one| read(call, &server, one).ok_or_else(wrong);
+    let records: Vec<AuditRecord> = given.records.into_iter().map(read).collect::<Result<_, _>>()?;
+    for record in records {
         call.parts.audit.soon(record).map_err(|_| Failure::busy())?;
     }
     // Durable before the gateway forgets them.
