@@ -58,7 +58,12 @@ async fn batch(call: &Call) -> Answer {
             None => answer(call, step).await,
         };
         let response = outcome.unwrap_or_else(|failure| call.refusal(failure));
-        answers.push(shown(step.id.clone(), response).await?);
+        // What the steps before did is done: one answer that cannot be shown does not take the others along.
+        let answered = match shown(step.id.clone(), response).await {
+            Ok(answered) => answered,
+            Err(failure) => shown(step.id.clone(), call.refusal(failure)).await?,
+        };
+        answers.push(answered);
     }
     Ok(json(StatusCode::OK, &serde_json::json!({ "responses": answers })))
 }
