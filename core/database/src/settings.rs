@@ -30,7 +30,7 @@ pub struct ServerSettings {
     pub end_at_token_expiry: bool,
     /// End a session within a second when its identity is disabled or its rule is gone.
     pub end_on_revocation: bool,
-    /// End a session that moved no byte for so long; 0: never.
+    /// End a session outside a transaction that moved no byte for so long; 0: never.
     pub idle_seconds: u32,
     /// Let clients ask for a replication connection.
     pub replication: bool,

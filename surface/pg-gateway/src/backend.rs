@@ -27,6 +27,8 @@ use crate::{
 const BEGINNING_MAX_BYTES: usize = 256 * 1024;
 /// A cancel request that takes longer has missed its query.
 const CANCEL_WITHIN: Duration = Duration::from_secs(5);
+/// A server that has not let us in by then is away, and its client hears so while it still waits.
+const BACKEND_WITHIN: Duration = Duration::from_secs(20);
 
 /// Where a server is, and who we are there.
 #[derive(Clone)]
@@ -83,8 +85,13 @@ impl Target {
     }
 }
 
-/// Logs in as the role, with the client's own parameters.
+/// Logs in as the role, with the client's own parameters. A server that says nothing is one that cannot be reached.
 pub(crate) async fn log_in(target: Target, role: &RoleName, asked: &Startup) -> Result<Behind, Refusal> {
+    let silent = || Refusal::Unreachable(format!("no answer within {} seconds", BACKEND_WITHIN.as_secs()));
+    tokio::time::timeout(BACKEND_WITHIN, begin(target, role, asked)).await.map_err(|_| silent())?
+}
+
+async fn begin(target: Target, role: &RoleName, asked: &Startup) -> Result<Behind, Refusal> {
     let (mut stream, address) = target.connect().await?;
     let database = asked.single("database")?.filter(|d| !d.is_empty());
     let own = [
@@ -228,7 +235,8 @@ fn lost(error: std::io::Error) -> Refusal {
     Refusal::Unreachable(error.to_string())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
-    format!("{error}{cause}")
+/// An error with what caused it, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -137,7 +137,12 @@ fn roots(pem: &str) -> Result<RootCertStore, CertificateError> {
         let certificate = certificate.map_err(|e| CertificateError::Authority(e.to_string()))?;
         roots.add(certificate).map_err(|e| CertificateError::Authority(e.to_string()))?;
     }
-    Ok(roots)
+    // Without one, no certificate is good, and the reason would be looked for at the server.
+    if roots.is_empty() {
+        Err(CertificateError::Authority("it holds no certificate".to_owned()))
+    } else {
+        Ok(roots)
+    }
 }
 
 /// The one certificate, whatever issuers the server names.

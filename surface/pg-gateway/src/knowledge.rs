@@ -22,8 +22,7 @@ pub struct Unknown(pub String);
 
 impl Unknown {
     fn of(error: &dyn std::error::Error) -> Self {
-        let cause = error.source().map(|s| format!(": {s}")).unwrap_or_default();
-        Self(format!("{error}{cause}"))
+        Self(crate::backend::chain(error))
     }
 }
 

@@ -37,18 +37,23 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CLIENT_SECRET_FILE")]
     client_secret_file: PathBuf,
     /// Where clients connect
-    #[arg(long, value_name = "ADDR:PORT", env = "COUNTERSIGN_POSTGRES", default_value = "0.0.0.0:5432")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "COUNTERSIGN_GATEWAY_POSTGRES",
+        default_value = "0.0.0.0:5432"
+    )]
     postgres: SocketAddr,
     /// PostgreSQL's socket on this host [default: the server's `backend`]
-    #[arg(long, value_name = "DIR[:PORT]", env = "COUNTERSIGN_POSTGRES_SOCKET")]
+    #[arg(long, value_name = "DIR[:PORT]", env = "COUNTERSIGN_GATEWAY_POSTGRES_SOCKET")]
     postgres_socket: Option<String>,
     /// A certificate of your own, PEM [default: signed by the site for the server's name]
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
-    /// Written once it answers, removed at exit
-    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_READY_FILE")]
+    /// Written once it answers, removed at exit (no variable: inside `run` that names the site's)
+    #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }
 
