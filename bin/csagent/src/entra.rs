@@ -73,10 +73,11 @@ pub async fn connect(
         .as_deref()
         .filter(|id| uuid::Uuid::try_parse(id).is_ok())
         .ok_or_else(|| usage("an authority needs --service-principal-id, the application's client id"))?;
-    let upstream = upstream(args, place)?;
     let settings = Settings::load(place)?;
     let client = site::client(ca.as_deref(), &settings)?;
     let cloud = discover(&client, address, tenant).await?;
+    // The key last: what fails before leaves none behind.
+    let upstream = upstream(args, place)?;
     let state = State {
         version: 1,
         site: address.to_owned(),

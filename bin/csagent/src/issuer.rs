@@ -215,9 +215,10 @@ impl SiteIssuer {
 
     /// Sends a statement, and once more with the site's time where the machine's own is wrong.
     async fn state(&self, path: &str, key: &cs_jose::MachineKey, more: &Value) -> Result<Value, Refused> {
+        let before = self.ahead.load(Ordering::Relaxed);
         let said = self.state_once(path, key, more).await;
         match said {
-            Err(Refused::Later(_)) if self.ahead.load(Ordering::Relaxed) != 0 => {
+            Err(Refused::Later(_)) if self.ahead.load(Ordering::Relaxed) != before => {
                 self.state_once(path, key, more).await
             }
             other => other,
@@ -276,6 +277,10 @@ impl Hearer for SiteIssuer {
         let proof = proof.map_err(|e| Refused::Later(e.to_string()))?;
         let more = serde_json::json!({"key": next.public(), "proof": proof});
         self.state("key", key, &more).await.map(drop)
+    }
+
+    async fn adopt(&self, key: cs_jose::MachineKey) {
+        self.use_key(key).await;
     }
 }
 

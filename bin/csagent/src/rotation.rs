@@ -62,6 +62,9 @@ pub trait Hearer: Send + Sync {
     async fn beat(&self, key: &MachineKey, counter: i64, nonce: &str) -> Result<i64, Refused>;
 
     async fn offer(&self, key: &MachineKey, next: &MachineKey) -> Result<(), Refused>;
+
+    /// From now on the machine signs with this key: with its first beat the site takes no other.
+    async fn adopt(&self, _key: MachineKey) {}
 }
 
 /// Told after each step; tells whether to go on. A test ends the process here.
@@ -145,6 +148,7 @@ pub async fn beat(
     place.rename(NEXT, KEY)?;
     step!(mark, "the next key is in its place");
     key = next;
+    site.adopt(place.key()?).await;
     match send(place, site, &key, chance, mark).await? {
         Outcome::Good => {}
         Outcome::Ended => return Ok(Outcome::Ended),

@@ -69,6 +69,8 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         }
         (None, None) => None,
     };
+    // Before anything is written that another agent on this directory would have written otherwise.
+    let _only = place.lock_for_daemon()?;
     let bound = sources::bind(&entries, &place).await?;
     let limits = limits(harden(), himds.len() + usize::from(imds.is_some()) + bound.len());
     if let Some(user) = user {
@@ -76,7 +78,6 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         user.owns(Path::new(CHALLENGES))?;
         user.become_it()?;
     }
-    let _only = place.lock_for_daemon()?;
     let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
     let callers = callers(args.callers.as_deref(), &place)?;

@@ -208,6 +208,9 @@ impl Place {
                 .open(self.at(name))
         });
         let file = opened.map_err(|error| not_writable(&self.0, &error))?;
+        // As with all that root writes here: the packaged daemon could not lock root's file.
+        let given = self.owners(0o600).and_then(|to| Ok(nix::unistd::fchown(&file, to.user, to.group)?));
+        given.map_err(|error| not_writable(&self.0, &error))?;
         Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| Failure::new(Kind::WrongState, format!("{what} {}", self.0.display())).hint(hint))
     }

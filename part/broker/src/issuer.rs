@@ -13,6 +13,15 @@ pub struct Identity {
     pub system_assigned: bool,
 }
 
+impl Identity {
+    /// Whether this is its client id, object id or resource id; one without a resource is called by none.
+    pub fn is_called(&self, id: &str) -> bool {
+        id.eq_ignore_ascii_case(&self.client.to_string())
+            || id.eq_ignore_ascii_case(&self.object.to_string())
+            || !self.resource.is_empty() && id.eq_ignore_ascii_case(&self.resource)
+    }
+}
+
 /// A token as the broker keeps it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {

@@ -223,10 +223,7 @@ impl Rule {
 }
 
 fn names(identity: &Identity, written: &str) -> bool {
-    written == "system" && identity.system_assigned
-        || written.eq_ignore_ascii_case(&identity.client.to_string())
-        || written.eq_ignore_ascii_case(&identity.object.to_string())
-        || !identity.resource.is_empty() && written.eq_ignore_ascii_case(&identity.resource)
+    written == "system" && identity.system_assigned || identity.is_called(written)
 }
 
 fn folded(resource: &str) -> String {

@@ -54,11 +54,7 @@ impl Pinned {
     pub fn is(&self, identity: &Identity) -> bool {
         match self {
             Self::System => identity.system_assigned,
-            Self::Named(id) => {
-                identity.client.to_string().eq_ignore_ascii_case(id)
-                    || identity.object.to_string().eq_ignore_ascii_case(id)
-                    || identity.resource.eq_ignore_ascii_case(id)
-            }
+            Self::Named(id) => identity.is_called(id),
         }
     }
 }

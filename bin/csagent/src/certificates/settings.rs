@@ -211,7 +211,7 @@ fn observed(value: Value, store: &Path) -> Result<Observed, String> {
     }
     let mode = match written.mode.as_deref().map(|m| u32::from_str_radix(m, 8)) {
         None => 0o600,
-        Some(Ok(mode)) if mode & !0o640 == 0 => mode,
+        Some(Ok(mode @ (0o600 | 0o640 | 0o400 | 0o440))) => mode,
         Some(_) => {
             return bad("mode is one of 0600, 0640, 0400, 0440: nobody but owner and group reads a key");
         }

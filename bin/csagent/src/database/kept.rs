@@ -74,7 +74,8 @@ fn is_same(kept: &Wanted, server: &str, role: &str) -> bool {
     kept.server.eq_ignore_ascii_case(server) && kept.role == role
 }
 
-/// Renews what is due, for ever. A certificate that is missing is due; others are in the second half of their life.
+/// Renews what is due, for ever. A certificate that is missing is due; others are between a third and a half of
+/// their life.
 pub async fn keep_fresh(place: Place) {
     let mut turns: HashMap<PathBuf, Turn> = HashMap::new();
     loop {
@@ -90,15 +91,16 @@ pub async fn keep_fresh(place: Place) {
 async fn look(place: &Place, wanted: &Wanted, turns: &mut HashMap<PathBuf, Turn>) {
     let now = MachineClock.now().seconds();
     let there = wanted.directory.join(CERTIFICATE).exists();
-    let turn = turns.get(&wanted.directory).copied();
-    if turn.is_some_and(|turn| !turn.is_due(now, there)) {
-        return;
-    }
     if place.stamp().is_none() {
         // `disconnect` ends this too: what is left would be good for a while.
-        if let Ok(folder) = Folder::open(&wanted.directory, None) {
+        turns.remove(&wanted.directory);
+        if there && let Ok(folder) = Folder::open(&wanted.directory, None) {
             folder.remove_certificate();
         }
+        return;
+    }
+    let turn = turns.get(&wanted.directory).copied();
+    if turn.is_some_and(|turn| !turn.is_due(now, there)) {
         return;
     }
     let next = match renew(place, wanted).await {

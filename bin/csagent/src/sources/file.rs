@@ -119,7 +119,7 @@ fn meant(entry: WrittenEntry) -> Result<Entry, String> {
         None => 0o640,
         Some(text) => match u32::from_str_radix(text, 8) {
             // Who is neither owner nor group gets nothing: these files and sockets give tokens away.
-            Ok(mode) if mode & !0o660 == 0 => mode,
+            Ok(mode @ (0o600 | 0o640 | 0o660)) => mode,
             _ => return Err(format!("mode {text:?} must be one of 0600, 0640, 0660")),
         },
     };

@@ -149,6 +149,7 @@ fn header(place: &Place, name: &str) -> Result<String, Failure> {
 
 fn address_of(at: &At) -> String {
     match at {
+        At::Tcp(SocketAddr::V6(address)) if address.port() == 80 => format!("http://[{}]", address.ip()),
         At::Tcp(address) if address.port() == 80 => format!("http://{}", address.ip()),
         At::Tcp(address) => format!("http://{address}"),
         At::Socket(path) => path.display().to_string(),

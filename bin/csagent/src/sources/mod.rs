@@ -7,7 +7,7 @@
 //!   {"name": "web", "kind": "app-service", "listen": "127.0.0.1:41001", "identity": "IDENTITY'S CLIENT ID",
 //!    "environment_file": "/run/csagent/web.env", "group": "web"},
 //!   {"name": "pod", "kind": "imds", "socket": "/run/csagent/pod.sock", "identity": "system"},
-//!   {"name": "job", "kind": "workload-identity", "client_id": "APPLICATION", "token_file": "/run/csagent/job/token"}
+//!   {"name": "job", "kind": "workload-identity", "client_id": "APPLICATION", "token_file": "/run/csagent/job.token"}
 //! ]}
 //! ```
 //!
