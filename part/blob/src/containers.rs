@@ -94,10 +94,7 @@ impl Blobs {
         conditions: &Conditions,
     ) -> Result<(), BlobError> {
         let lease = self.key(conditions.lease.as_ref());
-        let there = self.container(account, name).await?;
-        if conditions.on_read(&there.etag, there.modified) != Verdict::Go {
-            return Err(BlobError::ConditionNotMet);
-        }
+        self.readable(account, name, conditions).await?;
         let (place, audit) = (account.place.clone(), AuditRecord::done(op, allowed));
         match self.parts.blobs.remove_container(allowed, place, name.to_owned(), lease, audit).await? {
             true => Ok(()),

@@ -19,7 +19,7 @@ struct GroupRules;
 impl Rules for GroupRules {
     const KIND: &'static str = GROUPS;
 
-    /// A group has no properties that mean anything here.
+    /// A group has no properties that mean anything here; what is sent goes round.
     fn members(&self, _: Option<&Resource>, _: &str, given: Members) -> Result<Members, ResourceError> {
         let properties = input::without_read_only(given.properties, &["provisioningState"]);
         Ok(Members { properties, ..given })

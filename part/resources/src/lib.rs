@@ -17,7 +17,7 @@
 //! | tags, on anything | [`tags`] |
 //! | role assignments, custom roles, deny assignments | [`assignments`], [`roles`], [`denies`], [`scopes`] |
 //! | locks | [`locks`] |
-//! | moving machines | [`moves`] |
+//! | moving resources | [`moves`] |
 //! | the activity log | [`activity`] |
 //! | taking over what was made elsewhere | [`adopt`] |
 

@@ -107,8 +107,8 @@ pub trait MachineKeyRing: Send + Sync {
         client: ClientId,
     ) -> Result<Option<MachineKeys>, StoreError>;
 
-    /// Takes a beat. One signed by the offered key makes that the machine's only one (`audit` is then recorded as
-    /// `rotated`); one that cannot be of the same machine quarantines it: its identity is disabled, its resource says
+    /// Takes a beat. One signed by the offered key makes that the machine's only one (`rotated` is then
+    /// recorded); one that cannot be of the same machine quarantines it: its identity is disabled, its resource says
     /// so, and `forked` is recorded, all in this transaction.
     async fn beat(
         &self,
@@ -136,8 +136,7 @@ pub trait MachineKeyRing: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Ends a quarantine: the identity is enabled, and the next beat is believed, whoever sends it, and keys
-    /// that were replaced before are forgotten. `false` when there
-    /// was none.
+    /// that were replaced before are forgotten. `false` when there was none.
     async fn release(
         &self,
         tenant: TenantId,

@@ -114,7 +114,7 @@ pub(crate) const OF_MACHINES: [&str; 2] = [
 
 /// Whether an action is one of the activity log's, and changes something.
 pub(crate) fn changes(action: &str) -> bool {
-    OF_MACHINES.contains(&action)
+    OF_MACHINES.iter().any(|known| known.eq_ignore_ascii_case(action))
         || !action.ends_with("/read")
             && entries()
                 .any(|e| matches!(e.needs, Needs::Action(known) if known.eq_ignore_ascii_case(action)))

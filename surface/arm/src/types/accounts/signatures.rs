@@ -75,7 +75,7 @@ fn letters<'g>(what: &'static str, given: &'g str, known: &str) -> Result<&'g st
     }
 }
 
-/// When, from where and how the signature may be used. What could never be verified is not signed.
+/// When, from where and how the signature may be used.
 fn bounds(fields: &mut Fields, asked: &SasBounds, expiry: &str) -> Result<(), Failure> {
     let time = |what, text: &str| {
         Timestamp::parse_rfc3339(text).ok_or_else(|| invalid(what, "must be a time as RFC 3339 writes it"))
