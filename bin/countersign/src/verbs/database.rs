@@ -150,8 +150,7 @@ pub async fn database(args: DatabaseArgs) -> Result<ExitCode, Failure> {
         DatabaseVerb::Principal { verb: PrincipalVerb::Create(args) } => create(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::List(args) } => list(args).await,
         DatabaseVerb::Principal { verb: PrincipalVerb::Sync(args) } => {
-            let operator = operator(&args.site).await?;
-            sync::sync(&operator, args.watch).await
+            sync::sync(&args.site, args.watch).await
         }
         DatabaseVerb::Principal { verb: PrincipalVerb::Drop(args) } => take(args).await,
     }

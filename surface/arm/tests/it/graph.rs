@@ -64,6 +64,33 @@ async fn inventories_are_answered() {
     assert!(second.get("$skipToken").is_none() && second["totalRecords"] == json!(4));
 }
 
+/// What callers keep in tags is text in one row and a number's text in the next, and no two kinds of rows have the same
+/// columns.
+#[tokio::test]
+async fn d07_mixed_rows_are_sorted_and_tabled() {
+    let world = world().await;
+    for (n, value) in ["9", "10", "10a", "", "x", "-1", "1e400", "NaN"].iter().cycle().take(40).enumerate() {
+        let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/n{n}");
+        let odd = if n % 3 == 0 { json!(n) } else { json!(value) };
+        let body = json!({"location": "local", "tags": {"env": value}, "properties": {"odd": odd}});
+        world.put("owner", &id, &body.to_string()).await.ok();
+    }
+    for query in ["Resources | order by properties.odd asc", "Resources | order by tags.env, properties.odd"]
+    {
+        assert_eq!(ask(&world, "reader", query, json!({})).await.ok()["totalRecords"], 44);
+    }
+    let numbers = "Resources | where isnotnull(properties.odd) | order by properties.odd asc | project odd = properties.odd";
+    let sorted = ask(&world, "reader", numbers, json!({"options": {"$top": 1000}})).await.ok();
+    let first: Vec<&Value> =
+        sorted["data"].as_array().unwrap().iter().map(|row| &row["odd"]).take(3).collect();
+    assert_eq!(first, [&json!(0), &json!(3), &json!(6)], "numbers, by their size, before text");
+    let table = json!({"options": {"resultFormat": "table"}});
+    let containers = ask(&world, "reader", "ResourceContainers | order by type", table).await.ok();
+    assert_eq!(containers["data"]["rows"].as_array().unwrap().len(), 4);
+    let away = "Resources | project-away properties.odd";
+    assert_eq!(ask(&world, "reader", away, json!({})).await.status, 400, "no part of a column goes");
+}
+
 #[tokio::test]
 async fn d10_a_question_finds_only_what_the_asker_may_read() {
     let world = world().await;

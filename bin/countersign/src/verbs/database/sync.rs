@@ -9,7 +9,7 @@ use std::{process::ExitCode, time::Duration};
 use cs_database::RoleName;
 use serde_json::Value;
 
-use super::{log_in, operator::Operator, session::Session};
+use super::{SiteArgs, log_in, operator, operator::Operator, session::Session};
 use crate::failure::{Attempt, Failure, Kind};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,10 +32,25 @@ struct Plan {
     put: bool,
 }
 
-pub async fn sync(operator: &Operator, watch: bool) -> Result<ExitCode, Failure> {
-    let mut session = log_in(operator).await?;
+/// With `watch`, until told to stop: whatever ends a pass (a session that was ended, a token that ran out, a site that is
+/// away) is told, and the next one begins anew.
+pub(super) async fn sync(site: &SiteArgs, watch: bool) -> Result<ExitCode, Failure> {
+    let (mut open, mut said) = (None, String::new());
     loop {
-        once(operator, &mut session).await?;
+        let outcome = pass(site, &mut open).await;
+        if outcome.is_err() {
+            open = None;
+        }
+        match outcome.unwrap_or_else(Some) {
+            Some(failure) if !watch => return Err(failure),
+            // Once, not every second.
+            Some(failure) if failure.message != said => {
+                tell(&failure);
+                said = failure.message;
+            }
+            Some(_) => {}
+            None => said.clear(),
+        }
         if !watch {
             return Ok(ExitCode::SUCCESS);
         }
@@ -49,13 +64,34 @@ pub async fn sync(operator: &Operator, watch: bool) -> Result<ExitCode, Failure>
     }
 }
 
-async fn once(operator: &Operator, session: &mut Session) -> Result<(), Failure> {
+#[expect(clippy::print_stderr, reason = "talk of the verb")]
+fn tell(failure: &Failure) {
+    eprintln!("{}", cs_telemetry::one_line(&failure.message));
+}
+
+/// One look at the server's table. A row that cannot be followed does not keep the others from it; the first such failure
+/// is answered.
+///
+/// # Errors
+/// What keeps the table from being read.
+async fn pass(site: &SiteArgs, open: &mut Option<(Operator, Session)>) -> Result<Option<Failure>, Failure> {
+    let (operator, session) = match open {
+        Some(open) => open,
+        None => {
+            let operator = operator(site).await?;
+            let session = log_in(&operator).await?;
+            open.insert((operator, session))
+        }
+    };
     let rows = session.rows("SELECT * FROM countersign.principals_to_sync()", &[]).await?;
+    let mut first = None;
     // Roles that are gone come first: their principal may have another one by now.
     for row in rows.into_iter().filter_map(Bound::read) {
-        follow(operator, session, row).await?;
+        if let Err(failure) = follow(operator, session, row).await {
+            first.get_or_insert(failure);
+        }
     }
-    Ok(())
+    Ok(first)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the verb")]
