@@ -55,6 +55,19 @@ tags() { curl -s -H Metadata:true "$himds/metadata/instance?api-version=2020-06-
 port=${himds##*:}
 expect "knows its name" "$(curl -s -H Metadata:true "$himds/metadata/instance/compute/name?api-version=2020-06-01&format=text")" m1
 expect "knows its tags" "$(tags)" scenario:agent
+
+nonce=$(od -An -N8 -tx1 /dev/urandom | tr -d ' ')
+attested() { curl -s -H Metadata:true "$1/metadata/attested/document?api-version=2020-09-01&nonce=$2"; }
+# Another program's word for it: openssl, with the site's CA, and no other.
+verified() { jq -r .signature | base64 -d | openssl smime -verify -inform DER -CAfile "$1" 2>/dev/null; }
+attested "$himds" "$nonce" | verified "$ca" >"$work/attested" || fail "openssl refuses the attested document"
+expect "the site signs who this machine is, over the nonce" "$(jq -r '"\(.nonce) \(.vmId) \(.subscriptionId)"' "$work/attested")" \
+    "$nonce $(echo "$vm" | jq -r .vmId) $sub"
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -days 1 -keyout "$work/other.key" -out "$work/other.pem" 2>/dev/null
+! attested "$himds" "$nonce" | verified "$work/other.pem" >/dev/null || fail "another CA stands for the attested document"
+expect "a nonce that is too long is refused" "$(curl -s -o /dev/null -w '%{http_code}' -H Metadata:true \
+    "$himds/metadata/attested/document?api-version=2020-09-01&nonce=$(printf '%033d' 0)")" 400
+
 arm=$(token https://management.azure.com | jq -r .access_token)
 oid=$(echo "$arm" | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | jq -r .oid || true)
 machine="${site}subscriptions/$sub/resourceGroups/countersign/providers/Microsoft.HybridCompute/machines/m1?api-version=2024-07-31-preview"
@@ -129,6 +142,7 @@ expect "keeps settings" "$("$work/azcmagent" config set --data "$data" proxy.byp
 curl -s -o /dev/null -X DELETE -H "Authorization: Bearer $operator" "$machine"
 expect "is gone at the site" "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $arm" "$machine")" 401
 expect "c06: a machine that was taken off gets no new token" "$(token https://vault.azure.net | jq -r .error)" unauthorized_client
+expect "c07: and nobody says who it is" "$(attested "$himds" "$nonce" | jq -r 'has("signature")')" false
 code=0; "$CSAGENT" disconnect --data "$data" 2>/dev/null || code=$?
 expect "nobody else disconnects" "$code" 5
 "$CSAGENT" disconnect --data "$data" -i "$id" --service-principal-secret-file "$secret"

@@ -8,7 +8,7 @@ use crate::{
     connect::tell,
     credential,
     failure::{Failure, Kind},
-    issuer::SiteIssuer,
+    issuer::{self, SiteIssuer},
     site::{self, API_VERSION},
     state::{Place, State},
 };
@@ -66,14 +66,9 @@ async fn remove(args: &DisconnectArgs, place: &Place, state: &State) -> Result<(
 
 /// Without a credential the machine speaks for itself; whether it may is the site's to say.
 async fn own_token(place: &Place, state: &State, settings: &Settings) -> Result<String, Failure> {
-    let issuer = SiteIssuer::new(state, place.key()?, settings)?;
+    let issuer = SiteIssuer::of(state, place, settings)?;
     let token = issuer.token(&state.audience).await.map_err(|error| {
-        use cs_broker::IssueError;
-        let kind = match &error {
-            IssueError::Unreachable(_) => Kind::Unreachable,
-            IssueError::Refused { .. } | IssueError::Revoked(_) => Kind::Refused,
-        };
-        Failure::new(kind, format!("signing in as this machine: {error}"))
+        issuer::failure("signing in as this machine", &error)
             .code("AZCM0063")
             .hint("give -i ID and -p SECRET, or forget the connection here alone with --force-local-only")
     })?;

@@ -16,7 +16,7 @@ use crate::{
     credential,
     failure::{Attempt, Failure, Kind},
     host,
-    issuer::SiteIssuer,
+    issuer::{self, SiteIssuer},
     site::{self, Cloud},
     state::{Place, State},
 };
@@ -153,14 +153,8 @@ async fn discover(client: &reqwest::Client, address: &str, tenant: &str) -> Resu
 /// Asks for a token, so that a credential that is not good is said now, and learns whose it is.
 async fn proven(place: &Place, state: State, settings: &Settings) -> Result<State, Failure> {
     let issuer = SiteIssuer::of(&state, place, settings)?;
-    let token = issuer.token(&state.audience).await.map_err(|error| {
-        use cs_broker::IssueError;
-        let kind = match &error {
-            IssueError::Unreachable(_) => Kind::Unreachable,
-            IssueError::Refused { .. } | IssueError::Revoked(_) => Kind::Refused,
-        };
-        Failure::new(kind, format!("signing in as the application: {error}")).code("AZCM0041")
-    })?;
+    let token = issuer.token(&state.audience).await;
+    let token = token.map_err(|error| issuer::failure("signing in as the application", &error))?;
     let claims = token.access_token.split('.').nth(1).and_then(cs_jose::decode_url);
     let claims: Option<serde_json::Value> = claims.and_then(|c| serde_json::from_slice(&c).ok());
     let object = claims.as_ref().and_then(|c| c["oid"].as_str()).unwrap_or_default();

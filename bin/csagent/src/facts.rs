@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cs_broker::{Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer};
+use cs_broker::{AttestError, Attester, Facts, Identity, IssueError, MachineFacts, Token, TokenIssuer};
 use cs_ids::CorrelationId;
 use cs_time::{Chance, Clock, MachineChance, MachineClock};
 use reqwest::Method;
@@ -19,10 +19,10 @@ use crate::{
     config::Settings,
     failure::{Failure, Kind},
     host,
-    issuer::SiteIssuer,
+    issuer::{self, SiteIssuer},
     rotation::{self, Outcome, Refused},
     site::{self, API_VERSION},
-    state::{Place, Stamp, State},
+    state::{Place, STATUS, Stamp, State, Status},
 };
 
 /// Facts older than this, in seconds, are asked for before they are shown: people look at tags they have just set.
@@ -34,12 +34,17 @@ const REST_SECONDS: i64 = 30;
 /// The own token is used as long as this much is left of it, in seconds.
 const TOKEN_LEFT_SECONDS: i64 = 600;
 
+/// Attested documents asked for at once: each is a request to the site and a signature there.
+const ATTESTING_MAX: usize = 4;
+
 /// Whatever is connected now.
 pub struct Live {
     place: Place,
     known: RwLock<Known>,
     /// One request for the machine's resource at a time; when the next may be, in seconds.
     next: tokio::sync::Mutex<i64>,
+    /// Attested documents that are being asked for.
+    attesting: tokio::sync::Semaphore,
 }
 
 #[derive(Default)]
@@ -66,7 +71,12 @@ impl Live {
         let stamp = place.stamp();
         let state = if needs_one { Some(place.connected()?) } else { place.load()? };
         let connection = state.map(|state| Connection::open(&place, state).map(Arc::new)).transpose()?;
-        Ok(Self { place, known: RwLock::new(Known { stamp, connection }), next: tokio::sync::Mutex::new(0) })
+        Ok(Self {
+            place,
+            known: RwLock::new(Known { stamp, connection }),
+            next: tokio::sync::Mutex::new(0),
+            attesting: tokio::sync::Semaphore::new(ATTESTING_MAX),
+        })
     }
 
     /// The registration there is now, read anew when it has changed.
@@ -107,13 +117,15 @@ impl Live {
         let outcome = connection.own_resource().await;
         let now = MachineClock.now();
         *next = now.seconds() + if outcome.is_ok() { FRESH_SECONDS } else { REST_SECONDS };
-        let mut status = self.place.status();
-        match &outcome {
-            Ok(own) => {
-                let tags = tags_of(own);
-                connection.show(&tags);
-                *connection.attached.write().unwrap_or_else(PoisonError::into_inner) = attached_to(own);
-                status.tags = Some(tags);
+        let tags = outcome.as_ref().ok().map(|own| {
+            let tags = tags_of(own);
+            connection.show(&tags);
+            *connection.attached.write().unwrap_or_else(PoisonError::into_inner) = attached_to(own);
+            tags
+        });
+        self.remember(&connection, |status| match &outcome {
+            Ok(_) => {
+                status.tags = tags;
                 status.last_heartbeat = Some(now.rfc3339());
                 (status.error_code, status.error_details, status.error_timestamp) = Default::default();
             }
@@ -122,12 +134,27 @@ impl Live {
                 status.error_details.clone_from(&failure.message);
                 status.error_timestamp = now.rfc3339();
             }
-        }
-        // Not after a `disconnect` that came in between.
-        if self.place.stamp().is_some() {
-            self.place.save_status(&status);
-        }
+        });
         outcome.map(drop)
+    }
+
+    /// Changes what `show` tells, as long as the registration that it is about is the one there is. `disconnect` removes
+    /// the registration first and this last, so that one which comes in between is seen before or after.
+    fn remember(&self, of: &Connection, change: impl FnOnce(&mut Status)) {
+        let is_kept = || {
+            let same =
+                |now: State| now.resource_id == of.state.resource_id && now.client_id == of.state.client_id;
+            self.place.load().ok().flatten().is_some_and(same)
+        };
+        if !is_kept() {
+            return;
+        }
+        let mut status = self.place.status();
+        change(&mut status);
+        self.place.save_status(&status);
+        if !is_kept() {
+            drop(self.place.remove(STATUS));
+        }
     }
 
     /// Tells the site that this machine is alive, by a statement of its key, and replaces that when it is time.
@@ -153,11 +180,11 @@ impl Live {
             }
             Refused::UnknownKey(said) | Refused::Revoked(said) => {
                 tracing::error!(said, "the site refuses this machine");
-                let mut status = self.place.status();
-                status.error_code = "AZCM0041".to_owned();
-                status.error_details.clone_from(&said);
-                status.error_timestamp = MachineClock.now().rfc3339();
-                self.place.save_status(&status);
+                self.remember(&connection, |status| {
+                    status.error_code = "AZCM0041".to_owned();
+                    status.error_details.clone_from(&said);
+                    status.error_timestamp = MachineClock.now().rfc3339();
+                });
                 Err(IssueError::Revoked(said))
             }
         }
@@ -219,11 +246,7 @@ impl Connection {
     }
 
     async fn own_resource(&self) -> Result<Value, Failure> {
-        let token = self.own_token().await.map_err(|error| {
-            let kind =
-                if matches!(error, IssueError::Unreachable(_)) { Kind::Unreachable } else { Kind::Refused };
-            Failure::new(kind, error.to_string()).code("AZCM0041")
-        })?;
+        let token = self.own_token().await.map_err(|error| issuer::failure("asking for a token", &error))?;
         if self.state.upstream.is_some() {
             // There is no resource: that a token was had is the sign of life.
             return Ok(serde_json::json!({}));
@@ -277,6 +300,19 @@ impl MachineFacts for Live {
         let Some(connection) = self.now() else { return Vec::new() };
         let attached = connection.attached();
         std::iter::once(connection.identity.clone()).chain(attached.iter().cloned()).collect()
+    }
+}
+
+#[async_trait]
+impl Attester for Live {
+    async fn attest(&self, nonce: Option<&str>, correlation: CorrelationId) -> Result<Vec<u8>, AttestError> {
+        let connection = self.now().ok_or(AttestError::Nobody)?;
+        // An application has no machine that somebody could attest.
+        if connection.state.upstream.is_some() {
+            return Err(AttestError::Nobody);
+        }
+        let _place = self.attesting.try_acquire().map_err(|_| AttestError::Busy)?;
+        connection.issuer.attested(nonce, correlation).await
     }
 }
 

@@ -9,22 +9,19 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use async_trait::async_trait;
 use cs_broker::{Identity, IssueError, Token};
 use cs_ids::{ClientId, CorrelationId};
 use cs_jose::Signer;
 use cs_serve::{CORRELATION, TRACEPARENT, traceparent};
 use cs_time::{Chance, Clock, MachineChance, MachineClock, Timestamp};
 use reqwest::StatusCode;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     config::Settings,
     credential,
     entra::{self, CREDENTIAL, Upstream},
-    failure::{Attempt, Failure, chain},
-    rotation::{Hearer, Refused},
+    failure::{Attempt, Failure, Kind, chain},
     site,
     state::{Place, State},
 };
@@ -37,48 +34,33 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// "Client assertion is not within its valid time range."
 const WRONG_TIME: i64 = 700_024;
 /// "Application was not found in the directory."
-const UNKNOWN: i64 = 700_016;
+pub(crate) const UNKNOWN: i64 = 700_016;
 /// "Application is disabled": also a machine that is quarantined.
-const DISABLED: i64 = 7_000_112;
+pub(crate) const DISABLED: i64 = 7_000_112;
 /// "The key was not found or does not verify."
-const UNKNOWN_KEY: i64 = 700_027;
+pub(crate) const UNKNOWN_KEY: i64 = 700_027;
 
 pub struct SiteIssuer {
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     /// Read while a request is under way: nothing signed with a key arrives after another took its place.
-    proof: tokio::sync::RwLock<Proof>,
+    pub(crate) proof: tokio::sync::RwLock<Proof>,
     endpoint: String,
     /// Where what the machine says of itself goes.
-    statements: String,
+    pub(crate) statements: String,
     client_id: String,
     /// What the site's clock is ahead of ours, in seconds; 0 while they are near.
-    ahead: AtomicI64,
+    pub(crate) ahead: AtomicI64,
 }
 
 /// What assertions come from.
-enum Proof {
+pub(crate) enum Proof {
     /// The machine's key, or the key of an application's certificate.
     Key(Signer),
     /// Another issuer's token, in a file that others keep fresh.
     File(PathBuf),
 }
 
-#[derive(Serialize)]
-struct Assertion<'a> {
-    aud: &'a str,
-    iss: &'a str,
-    sub: &'a str,
-    jti: String,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
-}
-
 impl SiteIssuer {
-    pub fn new(state: &State, key: cs_jose::MachineKey, settings: &Settings) -> Result<Self, Failure> {
-        Self::proving(state, Proof::Key(Signer::machine(key)), settings)
-    }
-
     /// For whatever a registration is proven with.
     pub fn of(state: &State, place: &Place, settings: &Settings) -> Result<Self, Failure> {
         let proof = match &state.upstream {
@@ -91,10 +73,6 @@ impl SiteIssuer {
                 Proof::Key(credential::signer(&bytes).ok_or_else(bad)?)
             }
         };
-        Self::proving(state, proof, settings)
-    }
-
-    fn proving(state: &State, proof: Proof, settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             client: site::client(state.ca.as_deref(), settings)?,
             proof: tokio::sync::RwLock::new(proof),
@@ -193,16 +171,7 @@ impl SiteIssuer {
             // It may be whole again the next time.
             Proof::File(file) => return entra::federated_token(file).map_err(IssueError::Unreachable),
         };
-        let now = self.site_time();
-        let claims = Assertion {
-            aud: &self.endpoint,
-            iss: &self.client_id,
-            sub: &self.client_id,
-            jti: MachineChance.uuid().simple().to_string(),
-            iat: now,
-            nbf: now - 60,
-            exp: now + ASSERTION_SECONDS,
-        };
+        let claims = self.claims(&self.endpoint);
         signer
             .sign(&claims)
             .map_err(|e| IssueError::Unreachable(format!("signing with the machine's key: {e}")))
@@ -213,43 +182,8 @@ impl SiteIssuer {
         MachineClock.now().seconds() + self.ahead.load(Ordering::Relaxed)
     }
 
-    /// Sends a statement, and once more with the site's time where the machine's own is wrong.
-    async fn state(&self, path: &str, key: &cs_jose::MachineKey, more: &Value) -> Result<Value, Refused> {
-        let before = self.ahead.load(Ordering::Relaxed);
-        let said = self.state_once(path, key, more).await;
-        match said {
-            Err(Refused::Later(_)) if self.ahead.load(Ordering::Relaxed) != before => {
-                self.state_once(path, key, more).await
-            }
-            other => other,
-        }
-    }
-
-    async fn state_once(
-        &self,
-        path: &str,
-        key: &cs_jose::MachineKey,
-        more: &Value,
-    ) -> Result<Value, Refused> {
-        let url = format!("{}/{path}", self.statements);
-        let mut claims = self.claims(&url);
-        if let (Some(all), Some(more)) = (claims.as_object_mut(), more.as_object()) {
-            all.extend(more.clone());
-        }
-        let later = |e: &dyn std::fmt::Display| Refused::Later(e.to_string());
-        let statement = sign(key, &claims).map_err(|e| later(&e))?;
-        let form = [("statement", statement)];
-        let sent = self.client.post(&url).form(&form).send().await;
-        let response = sent.map_err(|e| Refused::Later(chain(&e)))?;
-        if let Some(ahead) = seconds_ahead(response.headers(), MachineClock.now()) {
-            self.ahead.store(ahead, Ordering::Relaxed);
-        }
-        let read = site::read("telling the site of this machine", response).await;
-        let (status, reply) = read.map_err(|f| Refused::Later(f.message))?;
-        if status.is_success() && reply.is_object() { Ok(reply) } else { Err(read_refusal(status, &reply)) }
-    }
-
-    fn claims(&self, audience: &str) -> Value {
+    /// What every assertion and statement for this address says.
+    pub fn claims(&self, audience: &str) -> Value {
         let now = self.site_time();
         serde_json::json!({
             "aud": audience, "iss": self.client_id, "sub": self.client_id,
@@ -259,39 +193,13 @@ impl SiteIssuer {
     }
 }
 
-fn sign(key: &cs_jose::MachineKey, claims: &Value) -> Result<String, cs_jose::BadKey> {
-    Signer::machine(cs_jose::MachineKey::from_pkcs8(key.pkcs8())?).sign(claims)
-}
-
-#[async_trait]
-impl Hearer for SiteIssuer {
-    async fn beat(&self, key: &cs_jose::MachineKey, counter: i64, nonce: &str) -> Result<i64, Refused> {
-        let more = serde_json::json!({"counter": counter, "nonce": nonce});
-        let reply = self.state("heartbeat", key, &more).await?;
-        let generation = reply.get("generation").and_then(Value::as_i64);
-        generation.ok_or_else(|| Refused::Later("the site's reply cannot be read".to_owned()))
-    }
-
-    async fn offer(&self, key: &cs_jose::MachineKey, next: &cs_jose::MachineKey) -> Result<(), Refused> {
-        let proof = sign(next, &self.claims(&format!("{}/key", self.statements)));
-        let proof = proof.map_err(|e| Refused::Later(e.to_string()))?;
-        let more = serde_json::json!({"key": next.public(), "proof": proof});
-        self.state("key", key, &more).await.map(drop)
-    }
-
-    async fn adopt(&self, key: cs_jose::MachineKey) {
-        self.use_key(key).await;
-    }
-}
-
-fn read_refusal(status: StatusCode, reply: &Value) -> Refused {
-    let said = reply.get("error_description").and_then(Value::as_str).map(str::to_owned);
-    match (status.as_u16(), error_code(reply), said) {
-        (_, UNKNOWN | DISABLED, Some(said)) => Refused::Revoked(said),
-        (_, UNKNOWN_KEY, Some(said)) => Refused::UnknownKey(said),
-        (404 | 405, ..) => Refused::Deaf,
-        (status, _, said) => Refused::Later(said.unwrap_or_else(|| format!("status {status}"))),
-    }
+/// What a verb says of a token that was not to be had.
+pub fn failure(what: &str, error: &IssueError) -> Failure {
+    let kind = match error {
+        IssueError::Unreachable(_) => Kind::Unreachable,
+        IssueError::Refused { .. } | IssueError::Revoked(_) => Kind::Refused,
+    };
+    Failure::new(kind, format!("{what}: {error}")).code("AZCM0041")
 }
 
 /// How far the clock that wrote an answer is ahead of ours; 0 when near, `None` when it says no time.
@@ -301,7 +209,7 @@ pub fn seconds_ahead(headers: &reqwest::header::HeaderMap, now: Timestamp) -> Op
     Some(if ahead.abs() < SAME_TIME_SECONDS { 0 } else { ahead })
 }
 
-fn error_code(reply: &Value) -> i64 {
+pub(crate) fn error_code(reply: &Value) -> i64 {
     reply.pointer("/error_codes/0").and_then(Value::as_i64).unwrap_or_default()
 }
 

@@ -27,6 +27,7 @@ mod show;
 mod site;
 mod sources;
 mod state;
+mod statements;
 mod whole;
 
 use std::process::ExitCode;

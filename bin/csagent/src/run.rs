@@ -140,7 +140,7 @@ fn parts(live: &Arc<Live>, challenges: &Path, callers: Arc<Callers>) -> Result<A
         chance,
         app_service_header: None,
         callers,
-        attester: None,
+        attester: Some(Arc::clone(live) as _),
     }))
 }
 

@@ -7,6 +7,7 @@
 
 mod assertion;
 mod attached;
+mod attest;
 mod check;
 mod claims;
 mod error;
@@ -29,6 +30,7 @@ use cs_store::{
 };
 use cs_time::{Chance, Clock};
 
+pub use attest::{ATTESTED, Attested};
 pub use check::{Audiences, TokenCheck, TokenRefusal};
 pub use error::AuthorityError;
 pub use foreign::Documents;

@@ -41,9 +41,9 @@ pub struct Statement<'r> {
 }
 
 /// A statement whose signature and time are good, and who made it.
-struct Proven<'r> {
-    jws: Jws<'r>,
-    principal: Principal,
+pub(crate) struct Proven<'r> {
+    pub jws: Jws<'r>,
+    pub principal: Principal,
     client: ClientId,
     key: String,
 }
@@ -130,7 +130,7 @@ impl Authority {
         }
     }
 
-    async fn proven<'r>(
+    pub(crate) async fn proven<'r>(
         &self,
         statement: &Statement<'r>,
         path: &'static str,
@@ -231,7 +231,7 @@ impl Authority {
         Ok((signed && in_time && iat.is_some_and(|iat| iat > after)).then(|| kid.to_owned()))
     }
 
-    fn about(
+    pub(crate) fn about(
         &self,
         who: &Principal,
         correlation: CorrelationId,

@@ -15,5 +15,5 @@ pub use broker::Broker;
 pub use desk::{ChallengeDesk, Claim, DeskError, Opened};
 pub use files::{ChallengeDirectory, DirectoryError};
 pub use issuer::{Identity, IssueError, Token, TokenIssuer};
-pub use machine::{Attester, Facts, Interface, MachineFacts};
+pub use machine::{AttestError, Attester, Facts, Interface, MachineFacts};
 pub use policy::{Caller, Executable, Forbidden, Policy, PolicyFile, Process, Wish};

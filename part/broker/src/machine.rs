@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cs_ids::CorrelationId;
 
 use crate::Identity;
 
@@ -34,13 +35,34 @@ pub struct Interface {
     pub ipv6: Vec<String>,
 }
 
-/// Signs what is said of this machine, in the name of its site.
+/// Has it said who this machine is, in the name of its site.
+#[async_trait]
 pub trait Attester: Send + Sync {
-    /// A PKCS#7 SignedData with the document and the signer's certificate inside.
+    /// The attested document over a nonce, or over the time: a PKCS#7 SignedData, DER, with the document and the signer's
+    /// certificate inside. `correlation` goes on to the site's audit log.
     ///
     /// # Errors
-    /// Why it could not be signed.
-    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String>;
+    /// [`AttestError`].
+    async fn attest(&self, nonce: Option<&str>, correlation: CorrelationId) -> Result<Vec<u8>, AttestError>;
+}
+
+/// Why there is no attested document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttestError {
+    /// Nobody signs for this machine: its site is of another kind, or too old.
+    #[error("nobody attests who this machine is")]
+    Nobody,
+    /// The site refuses.
+    #[error("{0}")]
+    Refused(String),
+    /// So many are being asked for that this one is not.
+    #[error("too many attested documents are asked for at once")]
+    Busy,
+    #[error("the site cannot be reached: {0}")]
+    Unreachable(String),
+    /// Something is wrong here.
+    #[error("the document could not be signed: {0}")]
+    Failed(String),
 }
 
 /// Where the facts come from. The same `Arc` comes back for as long as nothing has changed, so that what is made of it

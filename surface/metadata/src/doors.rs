@@ -28,11 +28,15 @@ const TOKEN_SLASH: Door<Op> = get("/metadata/identity/oauth2/token/", Op::Token)
 const INSTANCE: Door<Op> = get("/metadata/instance", Op::Instance);
 const INSTANCE_PART: Door<Op> = get("/metadata/instance/{part**}", Op::Instance);
 
+const ATTESTED: Door<Op> = get("/metadata/attested/document", Op::Attested);
+
 pub(crate) const HIMDS: &[Door<Op>] = &[
     TOKEN,
     TOKEN_SLASH,
     INSTANCE,
     INSTANCE_PART,
+    // As the instance document, to everybody on this machine: IMDS is off where HIMDS is enough.
+    ATTESTED,
     // The site's own host serves it here; csagent on a listener of its own.
     app_service("/appservice/token"),
 ];
@@ -62,7 +66,7 @@ pub(crate) const IMDS: &[Door<Op>] = &[
     INSTANCE_PART,
     get("/metadata/versions", Op::Versions),
     get("/metadata/identity/info", Op::IdentityInfo),
-    get("/metadata/attested/document", Op::Attested),
+    ATTESTED,
     get("/metadata/scheduledevents", Op::ScheduledEvents),
     Door {
         method: "POST",

@@ -57,7 +57,7 @@ pub struct Metadata {
     pub app_service_header: Option<String>,
     /// Names whoever asks for tokens, and lets them in.
     pub callers: Arc<Callers>,
-    /// Who signs the attested document; `None`: there is none.
+    /// Who has the attested document signed; `None`: there is none.
     pub attester: Option<Arc<dyn Attester>>,
 }
 
@@ -182,7 +182,7 @@ impl Listening {
             return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
-        self.pace(part, ends)?;
+        self.pace(op, part, ends)?;
         let ask = Ask {
             machine: &self.machine,
             facts: &*self.facts,
@@ -204,14 +204,14 @@ impl Listening {
                 if !(events && query.get("api-version").is_some_and(versions::is_date)) {
                     self.version(&query)?;
                 }
-                self.document(op, &params, &query).await
+                self.document(op, &params, &query, ask.correlation).await
             }
         }
     }
 
-    /// HIMDS needs none: its challenges are bounded.
-    fn pace(&self, part: Part, ends: Option<Ends>) -> Result<(), Response> {
-        if self.service == Service::Himds
+    /// HIMDS needs none where its challenges are bounded, or nobody else is asked.
+    fn pace(&self, op: Op, part: Part, ends: Option<Ends>) -> Result<(), Response> {
+        if self.service == Service::Himds && op != Op::Attested
             || self.pace.admits(owner::of(ends).map(|o| o.user), self.machine.clock.now().micros())
         {
             return Ok(());
@@ -237,14 +237,24 @@ impl Listening {
         }
     }
 
-    async fn document(&self, op: Op, params: &Params, query: &Query) -> Result<Response, Response> {
+    async fn document(
+        &self,
+        op: Op,
+        params: &Params,
+        query: &Query,
+        correlation: CorrelationId,
+    ) -> Result<Response, Response> {
         match op {
             Op::Instance => self.instance(params.get("part"), query).await,
             Op::IdentityInfo => {
                 let facts = self.facts().await?;
                 Ok(json(StatusCode::OK, &json!({"tenantId": facts.tenant_id})))
             }
-            Op::Attested => attested::answer(&self.machine, &*self.facts().await?, query),
+            Op::Attested => {
+                // Not connected is said first.
+                self.facts().await?;
+                attested::answer(&self.machine, query, correlation).await
+            }
             // A machine of ours is not moved about under its programs: there is never an event.
             Op::ScheduledEvents => Ok(json(StatusCode::OK, &json!({"DocumentIncarnation": 1, "Events": []}))),
             Op::StartEvents => {

@@ -15,6 +15,8 @@ pub enum Op {
     Heartbeat,
     /// Ours: the key that a machine will use next.
     NextKey,
+    /// Ours: who a machine is, signed for it.
+    Attested,
     /// Device code, browser sign-in, sign-out: answered with a clear AADSTS error.
     Interactive,
 }
@@ -40,6 +42,7 @@ pub(crate) const DOORS: &[Door<Op>] = &[
     post("/{tenant}/oauth2/token", Needs::Credentials, Op::TokenV1),
     post("/{tenant}/machine/heartbeat", Needs::Credentials, Op::Heartbeat),
     post("/{tenant}/machine/key", Needs::Credentials, Op::NextKey),
+    post("/{tenant}/machine/attested", Needs::Credentials, Op::Attested),
     post("/{tenant}/oauth2/v2.0/devicecode", REFUSED, Op::Interactive),
     post("/{tenant}/oauth2/devicecode", REFUSED, Op::Interactive),
     get("/{tenant}/oauth2/v2.0/authorize", REFUSED, Op::Interactive),

@@ -21,16 +21,32 @@ use self::failure::{Aadsts, Failure};
 
 pub use self::doors::doors;
 
+/// Signs documents with a certificate that the site's CA stands for.
+pub trait Notary: Send + Sync {
+    /// A PKCS#7 SignedData, DER, with the document and the signer's certificate inside.
+    ///
+    /// # Errors
+    /// Why it could not be signed.
+    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String>;
+}
+
 /// The surface at `login.` + suffix.
 pub struct Sts {
     authority: Arc<Authority>,
     clock: Arc<dyn Clock>,
+    notary: Option<Arc<dyn Notary>>,
     doors: Doors<Op>,
 }
 
 impl Sts {
     pub fn new(authority: Arc<Authority>, clock: Arc<dyn Clock>) -> Self {
-        Self { authority, clock, doors: Doors::new(DOORS, Paths::Lenient) }
+        Self { authority, clock, notary: None, doors: Doors::new(DOORS, Paths::Lenient) }
+    }
+
+    /// Also attests who machines are.
+    #[must_use]
+    pub fn with_notary(self, notary: Arc<dyn Notary>) -> Self {
+        Self { notary: Some(notary), ..self }
     }
 }
 
@@ -100,6 +116,10 @@ impl Sts {
             Op::TokenV1 => token::token(&call, params.get("tenant"), request, false).await,
             Op::Heartbeat => machine::heartbeat(&call, params.get("tenant"), request).await,
             Op::NextKey => machine::next_key(&call, params.get("tenant"), request).await,
+            Op::Attested => {
+                let by = (self.notary.as_deref(), self.clock.now());
+                machine::attested(&call, params.get("tenant"), request, by).await
+            }
             Op::Interactive => Err(Failure::of(
                 Aadsts::UNSUPPORTED_GRANT,
                 "Interactive sign-in is not served by this site. Use a client secret, a signed assertion or a managed identity.",

@@ -1,7 +1,9 @@
 //! Documents of the machine's metadata services (metadata.md): header names, replies, errors.
 
+mod attested;
 mod reply;
 
+pub use attested::{attested_document, is_nonce};
 pub use reply::{
     AppServiceError, AppServiceReply, AttestedReply, CloudShellError, CodedError, ErrorReply, PlainError,
     TokenReply, VersionError,

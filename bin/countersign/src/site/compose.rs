@@ -28,7 +28,7 @@ use cs_vault_http::VaultHttp;
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use super::{databases::ForGateways, keys, seed};
+use super::{databases::ForGateways, keys, notary::SiteNotary, seed};
 use crate::failure::{Attempt, Failure};
 
 /// What a site stands on.
@@ -51,6 +51,7 @@ pub struct Site {
     pub chance: Arc<dyn Chance>,
     pub(super) wrapping: Arc<Wrapping>,
     pub(super) gateways: Arc<ForGateways>,
+    pub(super) notary: Arc<SiteNotary>,
     audit: Arc<Audit>,
     vaults: Arc<Vaults>,
     blobs: Arc<Blobs>,
@@ -133,6 +134,7 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
     }));
     let site = Site {
         gateways: Arc::new(ForGateways::new(Arc::clone(&authority))),
+        notary: Arc::default(),
         store,
         authority,
         access,
@@ -159,7 +161,9 @@ impl Site {
             clock: clock(),
             chance: Arc::clone(&self.chance),
             dates: Dates::default(),
-            login: Arc::new(Sts::new(Arc::clone(&self.authority), clock())),
+            login: Arc::new(
+                Sts::new(Arc::clone(&self.authority), clock()).with_notary(Arc::clone(&self.notary) as _),
+            ),
             management: Arc::new(Arm::new(Parts {
                 manager: Arc::clone(&self.manager),
                 blobs: Arc::clone(&self.blobs),

@@ -9,12 +9,11 @@ use std::{
 use async_trait::async_trait;
 use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
-    Attester, Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer,
+    Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, CorrelationId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::{Callers, Service};
 use cs_names::Address;
-use cs_pki::Leaves;
 use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::Router;
 use cs_store::{
@@ -24,7 +23,7 @@ use cs_store::{
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{compose::Site, live::Live, seed, seed::Seed};
+use super::{compose::Site, live::Live, notary::Attesting, seed, seed::Seed};
 use crate::failure::{Attempt, Failure, Kind};
 
 /// Where the App Service source is, on the HIMDS listener.
@@ -49,7 +48,6 @@ pub async fn connect(
     address: &Address,
     challenges: &Path,
     (name, callers): (Option<&str>, Option<&Path>),
-    leaves: Arc<Leaves>,
 ) -> Result<Metadata, Failure> {
     let name = machine_name(name)?;
     let policy = callers.map(PolicyFile::open).transpose();
@@ -73,23 +71,28 @@ pub async fn connect(
     let broker = Broker::new(Arc::new(issuer), Arc::clone(&site.clock), Arc::clone(&site.chance));
     let mut header = [0; 32];
     site.chance.fill(&mut header);
-    let facts = Live {
+    let facts = Arc::new(Live {
         resources: Arc::clone(&site.store) as _,
         clock: Arc::clone(&site.clock),
         tenant: seed.tenant,
         id: id.clone(),
         identity: identity.clone(),
         known: Mutex::default(),
+    });
+    let attester = Attesting {
+        facts: Arc::clone(&facts) as _,
+        notary: Arc::clone(&site.notary),
+        clock: Arc::clone(&site.clock),
     };
     let parts = cs_metadata::Metadata {
         broker: Arc::new(broker),
         desk: Arc::new(desk),
-        facts: Arc::new(facts),
+        facts,
         clock: Arc::clone(&site.clock),
         chance: Arc::clone(&site.chance),
         app_service_header: Some(cs_jose::encode_url(header)),
         callers: Arc::new(Callers::new(policy)),
-        attester: Some(Arc::new(Documents(leaves))),
+        attester: Some(Arc::new(attester)),
     };
     let resource = resource.id.to_string();
     Ok(Metadata {
@@ -253,18 +256,6 @@ fn operating_system() -> (String, String) {
         .to_owned();
     let version = nix::sys::utsname::uname().ok().and_then(|u| u.release().to_str().map(str::to_owned));
     (name, version.unwrap_or_default())
-}
-
-/// The CA of this very process signs documents.
-struct Documents(Arc<Leaves>);
-
-impl Attester for Documents {
-    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String> {
-        self.0.sign_document(document).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|c| format!(": {c}")).unwrap_or_default();
-            format!("{error}{cause}")
-        })
-    }
 }
 
 /// The authority of this very process as the issuer.

@@ -8,6 +8,7 @@ pub mod lent;
 pub mod listen;
 pub mod live;
 pub mod machine;
+mod notary;
 pub mod open;
 pub mod ready;
 pub mod seed;

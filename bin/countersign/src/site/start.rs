@@ -115,6 +115,8 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     })
     .await?;
 
+    site.gateways.sign_with(&leaves);
+    site.notary.sign_with(&leaves);
     if options.development_storage.is_some() {
         site.make_development_account(seed.tenant, seed.subscription).await?;
     }
@@ -130,7 +132,6 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
             &address,
             &challenges,
             (options.machine_name.as_deref(), options.callers.as_deref()),
-            Arc::clone(&leaves),
         )
         .await?;
         background.extend(made.background());
@@ -142,7 +143,6 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     background.extend(lent.lend(&bound));
     let mut announced = lent.files();
 
-    site.gateways.sign_with(&leaves);
     databases::serve(
         &site,
         &options.names,

@@ -10,7 +10,7 @@ mod kept;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use cs_broker::{Identity, IssueError};
+use cs_broker::Identity;
 use cs_time::{Chance, MachineChance};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::{
     cli::DataArgs,
     config::Settings,
     failure::{Failure, Kind},
-    issuer::SiteIssuer,
+    issuer::{self, SiteIssuer},
     site,
     state::{Place, State},
 };
@@ -181,7 +181,7 @@ pub(crate) async fn renew(place: &Place, wanted: &Wanted) -> Result<Given, Failu
 
 async fn fetch(place: &Place, wanted: &Wanted, request: &str) -> Result<Given, Failure> {
     let state = place.connected()?;
-    let issuer = SiteIssuer::new(&state, place.key()?, &Settings::load(place)?)?;
+    let issuer = SiteIssuer::of(&state, place, &Settings::load(place)?)?;
     let token = token(&issuer, &state, wanted.identity.as_deref()).await?;
     let url = format!("{}{}/signClientCertificate?api-version={API_VERSION}", state.site, wanted.server);
     let mut body = json!({"role": wanted.role, "certificateRequest": request});
@@ -215,13 +215,7 @@ async fn token(issuer: &SiteIssuer, state: &State, identity: Option<&str>) -> Re
             issuer.token_of(&identity, &state.audience, MachineChance.uuid().into()).await
         }
     };
-    asked.map(|token| token.access_token).map_err(|error| {
-        let kind = match error {
-            IssueError::Unreachable(_) => Kind::Unreachable,
-            IssueError::Revoked(_) | IssueError::Refused { .. } => Kind::Refused,
-        };
-        Failure::new(kind, error.to_string()).code("AZCM0041")
-    })
+    asked.map(|token| token.access_token).map_err(|error| issuer::failure("asking for a token", &error))
 }
 
 fn read(answer: &Value) -> Result<Given, Failure> {

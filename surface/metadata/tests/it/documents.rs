@@ -1,6 +1,6 @@
 //! Documents and replies as clients read them.
 
-use cs_broker::IssueError;
+use cs_broker::{AttestError, IssueError};
 use cs_metadata::Service::{Himds, Imds};
 
 use crate::world::{TOKEN, World, system, user_assigned};
@@ -186,21 +186,60 @@ async fn probes_get_their_400() {
 async fn the_attested_document_is_signed_over_the_nonce() {
     let world = World::new();
     let at = |query: &str| format!("/metadata/attested/document?api-version=2020-09-01{query}");
-    let reply = world.get(Imds, &at("&nonce=1234567890")).await;
-    assert_eq!((reply.status, reply.json()["encoding"].as_str()), (200, Some("pkcs7")));
-    let signed = cs_jose::decode_any(reply.json()["signature"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        String::from_utf8(signed).unwrap(),
-        r#"signed:{"nonce":"1234567890","plan":{"name":"","product":"","publisher":""},"sku":"","subscriptionId":"0a1b","timeStamp":{"createdOn":"01/15/27 08:00:00 -0000","expiresOn":"01/15/27 14:00:00 -0000"},"vmId":"vm-1","licenseType":""}"#
-    );
-    let without = world.get(Imds, &at("")).await;
-    let signed = cs_jose::decode_any(without.json()["signature"].as_str().unwrap()).unwrap();
-    assert!(String::from_utf8(signed).unwrap().contains(r#""nonce":"20270115-080000""#));
-    for bad in ["&nonce=123456789012345678901234567890123", "&nonce=a%0Ab", "&nonce=%C3%A9"] {
-        assert_eq!(world.get(Imds, &at(bad)).await.status, 400, "{bad}");
+    for (service, nonce, signed) in [
+        (Imds, "&nonce=1234567890", "signed:1234567890"),
+        (Himds, "&nonce=ab%2Fc", "signed:ab/c"),
+        (Imds, "", "signed:the time"),
+    ] {
+        let reply = world.get(service, &at(nonce)).await;
+        assert_eq!((reply.status, reply.json()["encoding"].as_str()), (200, Some("pkcs7")));
+        let read = cs_jose::decode_any(reply.json()["signature"].as_str().unwrap()).unwrap();
+        assert_eq!(String::from_utf8(read).unwrap(), signed);
+        assert_eq!(reply.headers["cache-control"], "no-store");
     }
-    assert_eq!(world.get(Himds, &at("&nonce=1")).await.status, 404);
-    assert_eq!(world.send(Imds, "GET", &at("&nonce=1"), &[]).await.status, 400);
+    for bad in ["&nonce=123456789012345678901234567890123", "&nonce=a%0Ab", "&nonce=%C3%A9"] {
+        for service in [Imds, Himds] {
+            assert_eq!(world.get(service, &at(bad)).await.status, 400, "{bad}");
+        }
+    }
+    for service in [Imds, Himds] {
+        assert_eq!(world.send(service, "GET", &at("&nonce=1"), &[]).await.status, 400, "no header");
+        assert_eq!(world.get(service, "/metadata/attested/document?nonce=1").await.status, 400, "no version");
+        let forwarded = [("Metadata", "true"), ("X-Forwarded-For", "10.0.0.1")];
+        assert!(matches!(world.send(service, "GET", &at(""), &forwarded).await.status, 400 | 403));
+    }
+}
+
+#[tokio::test]
+async fn why_there_is_no_attested_document() {
+    let world = World::new();
+    let target = "/metadata/attested/document?api-version=2020-09-01";
+    for (error, status, wait) in [
+        (AttestError::Nobody, 404, None),
+        (AttestError::Refused("AADSTS700016: gone".into()), 400, None),
+        (AttestError::Busy, 429, Some("1")),
+        (AttestError::Unreachable("down".into()), 503, Some("5")),
+        (AttestError::Failed("broken".into()), 500, None),
+    ] {
+        *world.attester.fails.lock().unwrap() = Some(error);
+        let reply = world.get(Imds, target).await;
+        let waits = reply.headers.get("retry-after").map(|v| v.to_str().unwrap());
+        assert_eq!((reply.status, waits), (status, wait), "{}", reply.text);
+        assert!(reply.json()["error"].is_string());
+    }
+}
+
+/// Each costs the site a signature, so HIMDS has a pace for it too.
+#[tokio::test]
+async fn attested_documents_have_a_pace_on_himds() {
+    let world = World::new();
+    let target = "/metadata/attested/document?api-version=2020-09-01";
+    while world.get(Himds, target).await.status == 200 {}
+    let refused = world.get(Himds, target).await;
+    assert_eq!((refused.status, refused.headers["retry-after"].to_str().unwrap()), (429, "1"));
+    assert_eq!(world.get(Himds, TOKEN).await.status, 401, "tokens go on");
+    world.clock.advance(1);
+    assert_eq!(world.get(Himds, target).await.status, 200);
 }
 
 #[tokio::test]

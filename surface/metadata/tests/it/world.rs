@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use cs_broker::{
-    Attester, Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError, MachineFacts, Token,
-    TokenIssuer,
+    AttestError, Attester, Broker, ChallengeDesk, ChallengeDirectory, Facts, Identity, IssueError,
+    MachineFacts, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, CorrelationId, ObjectId};
 use cs_metadata::{Metadata, Service};
@@ -27,6 +27,7 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub clock: Arc<FakeClock>,
     pub issuer: Arc<Issuer>,
+    pub attester: Arc<Signs>,
     himds: Arc<dyn Router>,
     imds: Arc<dyn Router>,
     pub parts: Arc<Metadata>,
@@ -76,12 +77,21 @@ impl Reply {
 
 struct Machine;
 
-/// Signs with a word; openssl checks the real one in `cs-pki`.
-struct Signs;
+/// Answers with the nonce; openssl checks the real one in the step `agent`.
+#[derive(Default)]
+pub struct Signs {
+    pub fails: Mutex<Option<AttestError>>,
+    pub correlation: Mutex<Option<CorrelationId>>,
+}
 
+#[async_trait]
 impl Attester for Signs {
-    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String> {
-        Ok([b"signed:", document].concat())
+    async fn attest(&self, nonce: Option<&str>, correlation: CorrelationId) -> Result<Vec<u8>, AttestError> {
+        *self.correlation.lock().unwrap() = Some(correlation);
+        match self.fails.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok(format!("signed:{}", nonce.unwrap_or("the time")).into_bytes()),
+        }
     }
 }
 
@@ -163,6 +173,7 @@ impl World {
             correlation: Mutex::default(),
             gate: tokio::sync::watch::Sender::new(true),
         });
+        let attester = Arc::new(Signs::default());
         let directory = ChallengeDirectory::open(dir.path()).unwrap();
         let desk = Arc::new(ChallengeDesk::new(directory, Arc::clone(&clock) as _, Arc::clone(&chance) as _));
         let parts = Arc::new(Metadata {
@@ -177,10 +188,10 @@ impl World {
             chance,
             app_service_header: Some("the-header".into()),
             callers: Arc::default(),
-            attester: Some(Arc::new(Signs)),
+            attester: Some(Arc::clone(&attester) as _),
         });
         let (himds, imds) = (parts.router(Service::Himds), parts.router(Service::Imds));
-        Self { dir, clock, issuer, himds, imds, parts, desk }
+        Self { dir, clock, issuer, attester, himds, imds, parts, desk }
     }
 
     pub async fn send(

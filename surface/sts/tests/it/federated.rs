@@ -249,7 +249,7 @@ async fn identity(world: &World) {
 }
 
 /// Writes the machine's resource with these identities.
-async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
+pub async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
     let id = cs_ids::ResourceId::parse(MACHINE).unwrap();
     let group = cs_ids::ResourceId::of_group(id.subscription(), "Lab");
     let row = |id: cs_ids::ResourceId, kind: &str, extra: Value| Resource {
@@ -259,7 +259,7 @@ async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
         location: "local".into(),
         tags: vec![],
         extra,
-        properties: json!({}),
+        properties: json!({"vmId": "vm-of-the-record"}),
         created: world.clock_now(),
         updated: world.clock_now(),
         created_by: String::new(),

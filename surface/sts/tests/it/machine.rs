@@ -14,7 +14,7 @@ use crate::{
 const QUARANTINE: &str = "Microsoft.HybridCompute/machines/quarantine/action";
 
 /// Another one each time.
-fn jti() -> String {
+pub fn jti() -> String {
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     format!("jti-{}", DRAWN.fetch_add(1, Ordering::Relaxed))
 }
@@ -23,17 +23,17 @@ fn copy(key: &MachineKey) -> MachineKey {
     MachineKey::from_pkcs8(key.pkcs8()).unwrap()
 }
 
-fn sign(key: &MachineKey, claims: &Value) -> String {
+pub fn sign(key: &MachineKey, claims: &Value) -> String {
     Signer::machine(copy(key)).sign(claims).unwrap()
 }
 
-fn claims(world: &World, path: &str) -> Value {
+pub fn claims(world: &World, path: &str) -> Value {
     let now = world.clock_now().seconds();
     json!({"aud": format!("{LOGIN}/{T1}/machine/{path}"), "iss": MACHINE_CLIENT, "sub": MACHINE_CLIENT,
         "iat": now, "exp": now + 120, "jti": jti()})
 }
 
-async fn send(world: &World, path: &str, statement: &str) -> Answer {
+pub async fn send(world: &World, path: &str, statement: &str) -> Answer {
     world.post(&format!("/{T1}/machine/{path}"), &[("statement", statement)]).await
 }
 

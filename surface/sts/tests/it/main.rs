@@ -8,6 +8,7 @@
 )]
 
 mod assertions;
+mod attested;
 mod checks;
 mod counting;
 mod discovery;

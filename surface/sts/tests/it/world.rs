@@ -70,6 +70,15 @@ impl SignIns for Recorder {
     }
 }
 
+/// Signs with a word; openssl checks the real one in `cs-pki` and in the step `agent`.
+struct Signs;
+
+impl cs_sts::Notary for Signs {
+    fn sign(&self, document: &[u8]) -> Result<Vec<u8>, String> {
+        Ok([b"signed:", document].concat())
+    }
+}
+
 pub struct World {
     _dir: tempfile::TempDir,
     pub store: Arc<SqlStore>,
@@ -168,6 +177,7 @@ impl World {
         });
         let authority = Arc::new(authority.await.unwrap());
         let sts = Sts::new(Arc::clone(&authority), Arc::clone(&clock) as Arc<dyn Clock>);
+        let sts = sts.with_notary(Arc::new(Signs));
         Self {
             _dir: dir,
             store,
