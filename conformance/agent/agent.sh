@@ -157,6 +157,19 @@ expect "and its tokens" "$(token https://vault.azure.net | jq -r .token_type)" B
 kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
 agent=''
 [ ! -e "$work/ready.json" ] || fail "the ready file is left"
+
+# As the first version left it: one document with its heartbeat, no status, and nothing of what came later.
+who() { token https://vault.azure.net | jq -r .access_token | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | jq -r .oid || true; }
+before=$("$CSAGENT" show --data "$data" -j resourceId vmId)
+jq 'del(.cloud, .correlation_id) + {last_heartbeat: "2026-03-01T10:00:00Z"}' "$data/agentconfig.json" >"$work/old.json"
+expect "an old registration has the members of the fixture" "$(jq -c 'keys' "$work/old.json")" \
+    "$(jq -c 'keys' "$(dirname "$0")/../../bin/csagent/fixtures/first/agentconfig.json")"
+mv "$work/old.json" "$data/agentconfig.json"; rm -f "$data/status.json" "$data/heartbeat.json"
+serve 0
+expect "an upgraded agent is the machine it was" "$("$CSAGENT" show --data "$data" -j resourceId vmId)" "$before"
+expect "and signs in as it" "$(who)" "$(jq -r .principal_id "$data/agentconfig.json")"
+kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
+agent=''
 "$CSAGENT" disconnect --data "$data" -i "$id" -p - <"$secret"
 expect "forgets its key" "$(ls "$data"/machine.key 2>/dev/null || true)" ""
 echo "agent: every step as expected"

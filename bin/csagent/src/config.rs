@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cs_metadata::ProxyHeaders;
 use serde_json::{Value, json};
 
 use crate::{
@@ -37,6 +38,8 @@ const fn known(name: &'static str, holds: Holds, default: &'static str, about: &
     Known { name, note: "", holds, default, about }
 }
 
+const PROXY_HEADERS: &str = "requests.proxyheaders";
+
 /// In the order they are listed. What this agent has no use for is kept for scripts that set it.
 const KNOWN: &[Known] = &[
     Known {
@@ -63,6 +66,12 @@ const KNOWN: &[Known] = &[
     known("proxy.url", Holds::Text, "", "the proxy on the way to the site"),
     known("proxy.bypass", Holds::List, "", "hosts and domains reached without it"),
     known("key.rotation", Holds::Period, "90d", "how long the machine's key is used; off: for ever"),
+    known(
+        PROXY_HEADERS,
+        Holds::OneOf(&["refuse", "accept"]),
+        "refuse",
+        "programs' requests with Forwarded, Via or X-Real-IP; the agent reads it when it starts",
+    ),
     known("extensions.allowlist", Holds::List, "", "kept, not used"),
     known("extensions.blocklist", Holds::List, "", "kept, not used"),
     known("guestconfiguration.enabled", Holds::Switch, "true", "kept, not used"),
@@ -98,6 +107,14 @@ impl Settings {
     pub fn key_rotation(&self) -> Option<i64> {
         let set = self.0.get("key.rotation").and_then(Value::as_str).unwrap_or("90d");
         period(set).unwrap_or_default()
+    }
+
+    /// A04.
+    pub fn proxy_headers(&self) -> ProxyHeaders {
+        match self.0.get(PROXY_HEADERS).and_then(Value::as_str) {
+            Some("accept") => ProxyHeaders::Accepted,
+            _ => ProxyHeaders::Refused,
+        }
     }
 
     fn list(&self, name: &str) -> Vec<String> {
@@ -268,6 +285,7 @@ mod tests {
             ("key.rotation", "0d", false),
             ("key.rotation", "soon", false),
             ("key.rotation", "é", false),
+            ("requests.proxyheaders", "maybe", false),
             ("proxy.url", "::", false),
             ("proxy.url", "http://p:1", true),
         ] {
@@ -279,6 +297,9 @@ mod tests {
         }
         set(&mut settings, "config.mode", "Monitor", false, false).unwrap();
         assert_eq!(settings.shown(find("config.mode").unwrap()), "monitor");
+        assert_eq!(settings.proxy_headers(), ProxyHeaders::Refused);
+        set(&mut settings, "requests.ProxyHeaders", "Accept", false, false).unwrap();
+        assert_eq!(settings.proxy_headers(), ProxyHeaders::Accepted);
         assert_eq!(settings.key_rotation(), Some(90 * 86_400));
         set(&mut settings, "key.rotation", "12H", false, false).unwrap();
         assert_eq!(settings.key_rotation(), Some(12 * 3600));

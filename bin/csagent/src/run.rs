@@ -12,7 +12,7 @@ use std::{
 };
 
 use cs_broker::{Broker, ChallengeDesk, ChallengeDirectory, PolicyFile, TokenIssuer};
-use cs_metadata::{Callers, Metadata, Service};
+use cs_metadata::{Callers, Metadata, ProxyHeaders, Service};
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
 use cs_time::{Chance, Clock, MachineChance, MachineClock};
 use tokio::{
@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     cli::RunArgs,
+    config::Settings,
     database,
     facts::Live,
     failure::{Attempt, Failure, Kind},
@@ -81,7 +82,8 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
     let callers = callers(args.callers.as_deref(), &place)?;
-    let parts = parts(&live, &challenges, callers)?;
+    let proxies = Settings::load(&place)?.proxy_headers();
+    let parts = parts(&live, &challenges, callers, proxies)?;
     let shutdown = Shutdown::new();
     let addresses = Addresses {
         himds: himds.first().and_then(|l| l.local_addr().ok()),
@@ -127,7 +129,12 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parts(live: &Arc<Live>, challenges: &Path, callers: Arc<Callers>) -> Result<Arc<Metadata>, Failure> {
+fn parts(
+    live: &Arc<Live>,
+    challenges: &Path,
+    callers: Arc<Callers>,
+    proxy_headers: ProxyHeaders,
+) -> Result<Arc<Metadata>, Failure> {
     let directory = ChallengeDirectory::open(challenges).attempt("preparing challenges")?;
     let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
         (Arc::new(MachineClock), Arc::new(MachineChance));
@@ -140,6 +147,7 @@ fn parts(live: &Arc<Live>, challenges: &Path, callers: Arc<Callers>) -> Result<A
         chance,
         app_service_header: None,
         callers,
+        proxy_headers,
         attester: Some(Arc::clone(live) as _),
     }))
 }

@@ -63,6 +63,14 @@ pub fn checked_address(site: &str) -> Result<String, Failure> {
     Err(failure.code("AZCM0023").hint("it looks like https://management.example.com, without a path"))
 }
 
+/// An authority may have a path; a name before the host would only hide whose it is.
+fn is_https(address: &str) -> bool {
+    let url = reqwest::Url::parse(address).ok();
+    url.is_some_and(|u| {
+        u.scheme() == "https" && u.has_host() && u.username().is_empty() && u.password().is_none()
+    })
+}
+
 pub fn unreachable(what: &str, error: &reqwest::Error) -> Failure {
     Failure::new(Kind::Unreachable, format!("{what}: {}", chain(error)))
         .code("AZCM0026")
@@ -141,7 +149,7 @@ pub async fn discover(client: &reqwest::Client, site: &str) -> Result<Cloud, Fai
     };
     // C08: what the site names is asked over TLS as well.
     for address in [&cloud.authority, &cloud.site] {
-        if !address.starts_with("https://") {
+        if !is_https(address) {
             return Err(Failure::failed(format!("{site} names {address}, which is not reached over https")));
         }
     }
@@ -150,7 +158,63 @@ pub async fn discover(client: &reqwest::Client, site: &str) -> Result<Cloud, Fai
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use cs_serve::{Limits, Listener, Peer, Protocol, Request, Response, Router, Shutdown};
+    use cs_time::{Clock as _, MachineClock};
+
     use super::*;
+
+    /// A site of the attacker's liking, with a certificate that the agent trusts.
+    struct Named(Value);
+
+    #[async_trait::async_trait]
+    impl Router for Named {
+        async fn answer(&self, _: Request, _: Peer) -> Response {
+            cs_serve::json(StatusCode::OK, &self.0)
+        }
+    }
+
+    async fn discovered(endpoints: Value) -> Result<Cloud, Failure> {
+        let names = cs_names::SiteNames::under("s.localhost").unwrap();
+        let (ca, pem, _) =
+            cs_pki::CertificateAuthority::make("CA", &names.subtrees(), MachineClock.now()).unwrap();
+        let leaves = cs_pki::Leaves::new(ca, names, Arc::new(MachineClock)).unwrap();
+        let tls = cs_pki::server_config(Arc::new(leaves)).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shutdown = Shutdown::new();
+        let router = Arc::new(Named(endpoints));
+        Listener::Tcp(listener).serve(Protocol::Https(tls), router, Limits::default(), &shutdown);
+        let client = client(Some(&pem), &Settings::default()).unwrap();
+        discover(&client, &format!("https://localhost:{port}")).await
+    }
+
+    #[tokio::test]
+    async fn c08_a_site_that_names_plain_http_endpoints_is_refused() {
+        let endpoints = |login: &str, manager: &str| {
+            serde_json::json!({"name": "S", "resourceManager": manager,
+                "authentication": {"loginEndpoint": login, "audiences": ["https://a"]}})
+        };
+        let good = discovered(endpoints("https://login.s/adfs/", "https://management.s/")).await.unwrap();
+        assert_eq!(
+            (good.authority.as_str(), good.site.as_str()),
+            ("https://login.s/adfs", "https://management.s")
+        );
+        for (login, manager) in [
+            ("http://login.s/", "https://management.s/"),
+            ("https://login.s/", "http://management.s/"),
+            ("HTTP://login.s/adfs", "https://management.s"),
+            ("login.s", "https://management.s"),
+            ("https://", "https://management.s"),
+            ("https://login.s@evil.example", "https://management.s"),
+            ("https://login.s", "file:///etc/passwd"),
+        ] {
+            let refused = discovered(endpoints(login, manager)).await;
+            let why = refused.err().map(|f| f.message).unwrap_or_default();
+            assert!(why.contains("not reached over https"), "{login} {manager}: {why}");
+        }
+    }
 
     #[test]
     fn c08_a_plain_http_site_is_refused() {

@@ -313,17 +313,29 @@ mod tests {
         assert!(place.lock().is_ok());
     }
 
+    /// The files as the first version wrote them: the same machine speaks, with the same key, and what is written anew is
+    /// read again.
     #[test]
-    fn a_registration_of_the_first_version_keeps_the_identity() {
+    fn files_of_the_first_version_keep_the_identity() {
         let (_dir, place) = place();
-        let old = r#"{"version":1,"site":"https://management.s","ca":null,"authority":"https://login.s","audience":"a",
-            "tenant_id":"t","subscription_id":"s","resource_group":"g","resource_name":"m","resource_id":"/m",
-            "location":"l","vm_id":"v","principal_id":"p","client_id":"c","tags":[["a","b"]],"last_heartbeat":"x"}"#;
-        place.write(STATE, old.as_bytes(), 0o600).unwrap();
+        let file = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/first").join(name);
+        for name in [STATE, KEY] {
+            place.write(name, &fs::read(file(name)).unwrap(), 0o600).unwrap();
+        }
         let state = place.connected().unwrap();
-        assert_eq!((state.client_id.as_str(), state.cloud.as_str(), state.tags.len()), ("c", "", 1));
-        let newer = old.replace(r#""version":1"#, r#""version":2"#);
-        place.write(STATE, newer.as_bytes(), 0o600).unwrap();
+        assert_eq!(state.client_id, "c1c10000-0000-4000-8000-000000000005");
+        assert_eq!(state.vm_id, "5f4d0000-0000-4000-8000-000000000003");
+        assert_eq!((state.cloud.as_str(), state.tags.len(), &state.upstream), ("", 1, &None));
+        assert_eq!(place.key().unwrap().public().thumbprint(), "3kTqRoHNfs3AsftF-lMx2PcDRJ_0GcrhV9Br3Wfh-Hk");
+        // It had neither a status nor heartbeats.
+        assert_eq!(place.status(), Status::default());
+        assert_eq!(place.beats().unwrap().generation, 1);
+        crate::issuer::SiteIssuer::of(&state, &place, &crate::config::Settings::default()).unwrap();
+        place.save(&state).unwrap();
+        assert_eq!(place.connected().unwrap(), state);
+        let mut newer: serde_json::Value = serde_json::from_slice(&fs::read(file(STATE)).unwrap()).unwrap();
+        newer["version"] = 2.into();
+        place.write(STATE, newer.to_string().as_bytes(), 0o600).unwrap();
         assert!(place.connected().unwrap_err().message.contains("newer agent"));
     }
 }

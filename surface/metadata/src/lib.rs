@@ -21,5 +21,6 @@ mod versions;
 
 pub use callers::Callers;
 pub use doors::{Op, app_service_doors, cloud_shell_doors, himds_doors, imds_doors};
+pub use rules::ProxyHeaders;
 pub use service::{Metadata, Service};
 pub use source::{Pinned, Secret, Source};

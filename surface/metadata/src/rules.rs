@@ -11,6 +11,16 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Hosts a request may name (A05); IMDS has its own address beside loopback.
 const HOSTS: [&str; 4] = ["localhost", "127.0.0.1", "[::1]", "169.254.169.254"];
 
+/// What becomes of requests with `Forwarded`, `Via` or `X-Real-IP`, which the original takes (A04). IMDS takes them always,
+/// and `X-Forwarded-For` is taken nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyHeaders {
+    #[default]
+    Refused,
+    /// For hosts where something on the way to loopback adds them, a filter or an inspecting client.
+    Accepted,
+}
+
 /// Traces of a proxy, beside `X-Forwarded-For` (A04).
 fn is_of_a_proxy(name: &HeaderName) -> bool {
     matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
@@ -60,7 +70,7 @@ pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap)
 
 /// No request that was forwarded, comes from a page, or was meant for another host.
 pub(crate) fn no_strangers(
-    service: Service,
+    (service, proxies): (Service, ProxyHeaders),
     part: Part,
     request: &Parts,
     more_hosts: &[String],
@@ -75,7 +85,8 @@ pub(crate) fn no_strangers(
         tracing::warn!(service = ?service, "a request for another host was refused");
         return Err(refuse(part, StatusCode::FORBIDDEN, "forbidden", "This host name is not served here"));
     }
-    let is_trace = |name| is_of_a_browser(name) || service != Service::Imds && is_of_a_proxy(name);
+    let no_proxies = service != Service::Imds && proxies == ProxyHeaders::Refused;
+    let is_trace = |name| is_of_a_browser(name) || no_proxies && is_of_a_proxy(name);
     if headers.keys().any(is_trace) {
         return Err(refuse(
             part,

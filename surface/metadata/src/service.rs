@@ -20,7 +20,7 @@ use crate::{
     failure, instance,
     owner::{self, Ends},
     pace::Pace,
-    rules::{self, Part},
+    rules::{self, Part, ProxyHeaders},
     siblings,
     source::{Narrowed, Secret, Source},
     token, versions,
@@ -57,6 +57,7 @@ pub struct Metadata {
     pub app_service_header: Option<String>,
     /// Names whoever asks for tokens, and lets them in.
     pub callers: Arc<Callers>,
+    pub proxy_headers: ProxyHeaders,
     /// Who has the attested document signed; `None`: there is none.
     pub attester: Option<Arc<dyn Attester>>,
 }
@@ -172,7 +173,7 @@ impl Listening {
         if op != Op::AppService {
             rules::metadata_header(self.service, part, &request.headers)?;
         }
-        rules::no_strangers(self.service, part, request, &self.hosts)?;
+        rules::no_strangers((self.service, self.machine.proxy_headers), part, request, &self.hosts)?;
         let unreadable = |_| {
             failure::identity(StatusCode::BAD_REQUEST, "invalid_request", "The query string cannot be read")
         };

@@ -12,7 +12,7 @@ use cs_broker::{
     Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, CorrelationId, MachineName, ObjectId, ResourceId, TenantId};
-use cs_metadata::{Callers, Service};
+use cs_metadata::{Callers, ProxyHeaders, Service};
 use cs_names::Address;
 use cs_sandbox::CHALLENGE_DIRECTORY;
 use cs_serve::Router;
@@ -92,6 +92,7 @@ pub async fn connect(
         chance: Arc::clone(&site.chance),
         app_service_header: Some(cs_jose::encode_url(header)),
         callers: Arc::new(Callers::new(policy)),
+        proxy_headers: ProxyHeaders::Refused,
         attester: Some(Arc::new(attester)),
     };
     let resource = resource.id.to_string();

@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use cs_broker::IssueError;
-use cs_metadata::Service::{Himds, Imds};
+use cs_metadata::{
+    ProxyHeaders,
+    Service::{Himds, Imds},
+};
 use serde_json::Value;
 
 use crate::world::{TOKEN, World, user_assigned};
@@ -54,6 +57,18 @@ async fn a03_forwarded_requests_are_refused() {
 async fn a04_traces_of_proxies_are_refused() {
     let world = World::new();
     for name in ["Forwarded", "Via", "X-Real-IP"] {
+        assert_eq!(world.send(Himds, "GET", TOKEN, &[M, (name, "x")]).await.status, 403, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(world.dir.path()).unwrap().count(), 0, "no challenge was made");
+}
+
+#[tokio::test]
+async fn a04_the_switch_lets_traces_of_proxies_in_and_nothing_else() {
+    let world = World::with(ProxyHeaders::Accepted);
+    for name in ["Forwarded", "Via", "X-Real-IP"] {
+        assert_eq!(world.send(Himds, "GET", TOKEN, &[M, (name, "x")]).await.status, 401, "{name}");
+    }
+    for name in ["X-Forwarded-For", "Origin", "Sec-Fetch-Site"] {
         assert_eq!(world.send(Himds, "GET", TOKEN, &[M, (name, "x")]).await.status, 403, "{name}");
     }
 }

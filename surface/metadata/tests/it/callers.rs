@@ -41,6 +41,7 @@ impl Served {
             chance: Arc::clone(&own.chance),
             app_service_header: own.app_service_header.clone(),
             callers: Arc::new(Callers::new(Some(policy))),
+            proxy_headers: own.proxy_headers,
             attester: None,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,7 +14,7 @@ use cs_broker::{
     MachineFacts, Token, TokenIssuer,
 };
 use cs_ids::{ClientId, CorrelationId, ObjectId};
-use cs_metadata::{Metadata, Service};
+use cs_metadata::{Metadata, ProxyHeaders, Service};
 use cs_serve::{Peer, Router, empty, read_body};
 use cs_time::{Clock, FakeClock, SeededChance};
 use serde_json::Value;
@@ -162,6 +162,10 @@ impl TokenIssuer for Issuer {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(ProxyHeaders::Refused)
+    }
+
+    pub fn with(proxy_headers: ProxyHeaders) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
         let clock = Arc::new(FakeClock::at_seconds(1_800_000_000));
@@ -188,6 +192,7 @@ impl World {
             chance,
             app_service_header: Some("the-header".into()),
             callers: Arc::default(),
+            proxy_headers,
             attester: Some(Arc::clone(&attester) as _),
         });
         let (himds, imds) = (parts.router(Service::Himds), parts.router(Service::Imds));
