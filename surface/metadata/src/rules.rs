@@ -26,9 +26,10 @@ fn is_of_a_proxy(name: &HeaderName) -> bool {
     matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
 }
 
-/// Traces of a browser (A06).
+/// Traces of a browser (A06). `Sec-Fetch-Mode` is none by itself: Node's own `fetch` sends it, and msal-node asks with
+/// that; a browser sends `Sec-Fetch-Site` and `Sec-Fetch-Dest` with every request beside it (Fetch Metadata, section 3).
 fn is_of_a_browser(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "origin" | "sec-fetch-site" | "sec-fetch-mode" | "sec-fetch-dest" | "referer")
+    matches!(name.as_str(), "origin" | "sec-fetch-site" | "sec-fetch-dest" | "referer")
 }
 
 /// Which path a rule is broken on: the error bodies differ.

@@ -96,7 +96,7 @@ async fn a05_dns_rebinding_host_is_refused() {
 #[tokio::test]
 async fn a06_pages_in_browsers_are_refused() {
     let world = World::new();
-    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"] {
+    for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"] {
         for service in [Himds, Imds] {
             assert_eq!(world.send(service, "GET", TOKEN, &[M, (name, "x")]).await.status, 403, "{name}");
         }
@@ -104,6 +104,22 @@ async fn a06_pages_in_browsers_are_refused() {
     let options = world.send(Himds, "OPTIONS", TOKEN, &[("Origin", "https://evil.example")]).await;
     assert_eq!(options.status, 405);
     assert!(!options.headers.keys().any(|k| k.as_str().starts_with("access-control")));
+}
+
+/// All that Node 20 adds by itself.
+#[tokio::test]
+async fn nodes_own_fetch_is_no_browser() {
+    let world = World::new();
+    let sent = [
+        M,
+        ("Accept", "*/*"),
+        ("Accept-Language", "*"),
+        ("Sec-Fetch-Mode", "cors"),
+        ("User-Agent", "node"),
+        ("Accept-Encoding", "gzip, deflate"),
+    ];
+    assert_eq!(world.send(Himds, "GET", TOKEN, &sent).await.status, 401, "the challenge");
+    assert_eq!(world.send(Imds, "GET", TOKEN, &sent).await.status, 200);
 }
 
 #[tokio::test]
