@@ -4,7 +4,10 @@ const { DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCrede
 const { ManagedIdentityApplication } = require("@azure/msal-node");
 
 const SOURCE = process.argv[2];
+// One resource for each way to ask: a process keeps its tokens for whichever client comes next.
 const SCOPE = "https://vault.azure.net/.default";
+const SCOPE_OF_CHAIN = "https://storage.azure.com/.default";
+const RESOURCE_OF_MSAL = "https://management.azure.com";
 const { EXPECT_OWN, EXPECT_IDENTITY } = process.env;
 const SITE = JSON.parse(fs.readFileSync(process.env.COUNTERSIGN_PREPARED, "utf8"));
 const SELECTORS = [
@@ -53,7 +56,7 @@ async function msal({ clientId, objectId, resourceId }) {
   const ids = { userAssignedClientId: clientId, userAssignedObjectId: objectId, userAssignedResourceId: resourceId };
   const named = Object.fromEntries(Object.entries(ids).filter(([, id]) => id));
   const params = Object.keys(named).length ? { managedIdentityIdParams: named } : undefined;
-  return (await new ManagedIdentityApplication(params).acquireToken({ resource: "https://vault.azure.net" })).accessToken;
+  return (await new ManagedIdentityApplication(params).acquireToken({ resource: RESOURCE_OF_MSAL })).accessToken;
 }
 
 async function main() {
@@ -61,7 +64,7 @@ async function main() {
     "Node.js: @azure/identity",
     async (selector) => (await new ManagedIdentityCredential(selector).getToken(SCOPE)).token,
     async () => (await new WorkloadIdentityCredential(OURS).getToken(SCOPE)).token,
-    async () => (await new DefaultAzureCredential(OURS).getToken(SCOPE)).token,
+    async () => (await new DefaultAzureCredential(OURS).getToken(SCOPE_OF_CHAIN)).token,
   );
   if (SOURCE !== "workload") {
     // To Cloud Shell it sends no id, and says so in its log.

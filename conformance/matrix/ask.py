@@ -16,7 +16,8 @@ import requests
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential, aio
 
 SOURCE = sys.argv[1]
-SCOPE, RESOURCE = "https://vault.azure.net/.default", "https://vault.azure.net"
+# The chains ask for another resource, so that no token is at hand that another client has got.
+SCOPE, RESOURCE, SCOPE_OF_CHAIN = "https://vault.azure.net/.default", "https://vault.azure.net", "https://storage.azure.com/.default"
 OWN, IDENTITY = os.environ["EXPECT_OWN"], os.environ["EXPECT_IDENTITY"]
 with open(os.environ["COUNTERSIGN_PREPARED"], encoding="utf-8") as _file:
     SITE = json.load(_file)
@@ -53,10 +54,10 @@ def identity(client, managed, workload, default):
     print("\t".join([client, SOURCE, *cells, judged(f"{client} default", OWN, default)]))
 
 
-def in_loop(kind, **arguments):
+def in_loop(kind, scope=SCOPE, **arguments):
     async def ask():
         async with kind(**arguments) as credential:
-            return (await credential.get_token(SCOPE)).token
+            return (await credential.get_token(scope)).token
     return asyncio.run(ask())
 
 
@@ -84,11 +85,11 @@ def msal_assertion():
 identity("Python: azure-identity",
          lambda **s: ManagedIdentityCredential(**s).get_token(SCOPE).token,
          lambda: WorkloadIdentityCredential(**OURS).get_token(SCOPE).token,
-         lambda: DefaultAzureCredential(**OURS).get_token(SCOPE).token)
+         lambda: DefaultAzureCredential(**OURS).get_token(SCOPE_OF_CHAIN).token)
 identity("Python: azure-identity, asynchronous",
          lambda **s: in_loop(aio.ManagedIdentityCredential, **s),
          lambda: in_loop(aio.WorkloadIdentityCredential, **OURS),
-         lambda: in_loop(aio.DefaultAzureCredential, **OURS))
+         lambda: in_loop(aio.DefaultAzureCredential, SCOPE_OF_CHAIN, **OURS))
 if SOURCE == "workload":
     cells = [judged("msal", OWN, msal_assertion), "-", "-", "-"]
 elif SOURCE == "cloud-shell":

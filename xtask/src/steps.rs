@@ -83,7 +83,7 @@ const CERTIFICATES: Suite =
 const MATRIX: Suite = Suite {
     name: "matrix",
     script: "matrix/run.sh",
-    clients: &[Clients::Python, Clients::Node],
+    clients: &[Clients::Python, Clients::Node, Clients::Azcli, Clients::Rust],
     public_names: false,
 };
 const SOURCES: Suite =
@@ -285,8 +285,9 @@ fn backup(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     passed(log.run(run.current_dir(&ground.root).arg("conformance/backup/backup.py").arg(program).arg(&data)))
 }
 
-/// Python and Node, and whatever else this machine can compile: rows of others stay as they are.
+/// Python, Node, az and Rust, and whatever else this machine can compile: rows of others stay as they are.
 fn matrix(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(&[("faketime", "faketime")], log)?;
     for clients in [Clients::Go, Clients::Java] {
         if clients.lacks().is_none() {
             clients.install(ground, log)?;

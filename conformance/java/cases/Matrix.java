@@ -14,7 +14,10 @@ import java.util.concurrent.Callable;
 
 /** Which source gives which identity to which client; ../../matrix/ask.py says what is asked and answered. */
 final class Matrix {
+    /** One for each way to ask: a process keeps its tokens for whichever client comes next. */
     private static final String RESOURCE = "https://vault.azure.net";
+    private static final String OF_CHAIN = "https://storage.azure.com";
+    private static final String OF_MSAL = "https://management.azure.com";
 
     static void print(String source) throws Exception {
         List<String> cells = new ArrayList<>();
@@ -32,7 +35,7 @@ final class Matrix {
                 new ManagedIdentityCredentialBuilder().resourceId(Harness.site("identity_resource_id")).build())));
         }
         cells.add(judged("default", false, () -> token(
-            new DefaultAzureCredentialBuilder().disableInstanceDiscovery().build())));
+            new DefaultAzureCredentialBuilder().disableInstanceDiscovery().build(), OF_CHAIN)));
         line("Java: azure-identity", source, cells);
         if (!source.equals("workload")) {
             line("Java: msal4j", source, List.of(
@@ -54,12 +57,16 @@ final class Matrix {
     }
 
     private static String token(TokenCredential credential) {
-        return credential.getTokenSync(new TokenRequestContext().addScopes(RESOURCE + "/.default")).getToken();
+        return token(credential, RESOURCE);
+    }
+
+    private static String token(TokenCredential credential, String resource) {
+        return credential.getTokenSync(new TokenRequestContext().addScopes(resource + "/.default")).getToken();
     }
 
     private static String msal(ManagedIdentityId id) throws Exception {
         return ManagedIdentityApplication.builder(id).build()
-            .acquireTokenForManagedIdentity(ManagedIdentityParameters.builder(RESOURCE).build()).get().accessToken();
+            .acquireTokenForManagedIdentity(ManagedIdentityParameters.builder(OF_MSAL).build()).get().accessToken();
     }
 
     /** yes for a token of whom it was due for, no where the client has none; anybody else's ends the program. */

@@ -1,8 +1,11 @@
-//! Unmodified Rust clients against the site that `countersign run` gives us: `conformance arc|imds|application`.
+//! Unmodified Rust clients against the site that `countersign run` gives us: `conformance arc|imds|application`, and
+//! `conformance matrix SOURCE` or `conformance patience WHAT CLIENT` for the step `matrix`.
 //!
 //! What they learn about their surroundings comes from the environment, which run.sh arranges; no client has a setting.
 
 mod blobs;
+mod matrix;
+mod patience;
 mod secrets;
 
 use std::{collections::HashMap, process::ExitCode, sync::Arc};
@@ -20,6 +23,18 @@ async fn main() -> ExitCode {
         std::env::var("COUNTERSIGN_PREPARED").expect("COUNTERSIGN_PREPARED names what prepare.py wrote");
     let text = std::fs::read(prepared).expect("what prepare.py wrote");
     let site: Site = serde_json::from_slice(&text).expect("an object of texts");
+    let more: Vec<String> = std::env::args().skip(2).collect();
+    match (source.as_str(), more.as_slice()) {
+        ("matrix", [source]) => {
+            matrix::rows(&site, source).await;
+            return ExitCode::SUCCESS;
+        }
+        ("patience", [what, client]) => {
+            patience::print(&site, what, client).await;
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
     let mut tally = Tally { source: source.clone(), passed: 0, failed: 0 };
     match source.as_str() {
         "arc" => arc(&site, &mut tally).await,
