@@ -49,6 +49,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "certificates", about: "csagent keeps a vault's certificates as files", minutes: 5, run: |g, l| suite(&CERTIFICATES, g, l) },
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
     Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&ENROL, g, l) },
+    Step { name: "agent-proxy", about: "csagent where the site is reached through a proxy and no other way", minutes: 5, run: |g, l| suite(&AGENT_PROXY, g, l) },
     Step { name: "entra", about: "csagent as an application of a directory, the public cloud's names", minutes: 5, run: |g, l| suite(&ENTRA, g, l) },
     Step { name: "python", about: "Azure SDKs for Python", minutes: 15, run: |g, l| suite(&PYTHON, g, l) },
     Step { name: "inside", about: "what programs in every language see inside countersign run", minutes: 10, run: inside },
@@ -89,6 +90,8 @@ const MATRIX: Suite = Suite {
 const SOURCES: Suite =
     Suite { name: "sources", script: "sources/run.sh", clients: &[Clients::Python], public_names: false };
 const ENROL: Suite = Suite { name: "enrol", script: "agent/enrol.sh", clients: &[], public_names: false };
+const AGENT_PROXY: Suite =
+    Suite { name: "agent-proxy", script: "agent/proxy.sh", clients: &[], public_names: false };
 const ENTRA: Suite = Suite { name: "entra", script: "agent/entra.sh", clients: &[], public_names: true };
 const PYTHON: Suite =
     Suite { name: "python", script: "python/run.sh", clients: &[Clients::Python], public_names: false };
@@ -468,6 +471,7 @@ mod tests {
             LAB_SHELL,
             LAB_AZURE,
             AGENT,
+            AGENT_PROXY,
             CERTIFICATES,
             SOURCES,
             PYTHON,

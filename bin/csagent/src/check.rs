@@ -1,6 +1,7 @@
 //! `csagent check`: what is between this machine's programs and their tokens, one line each.
 
 mod local;
+mod proxy;
 mod remote;
 
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -48,6 +49,29 @@ pub fn client(ca: Option<&str>, settings: &Settings) -> Result<reqwest::Client, 
         builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&around)));
     }
     builder.build().attempt("preparing the connection to the site")
+}
+
+/// The proxy on the way to an address, found as [`client`] finds it: by the configuration, else by the environment.
+pub fn proxy_to(url: &str, settings: &Settings) -> Option<Intercept> {
+    let rules = match settings.proxy() {
+        _ if settings.is_direct() => return None,
+        Some(proxy) => Matcher::builder().all(proxy).no(settings.proxy_bypass().join(",")).build(),
+        None => Matcher::from_env(),
+    };
+    rules.intercept(&url.parse().ok()?)
+}
+
+/// What names the hosts that are reached without the proxy; `None` where there is no proxy at all.
+pub fn passed_by(settings: &Settings) -> Option<&'static str> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match settings.proxy() {
+        _ if settings.is_direct() => None,
+        Some(_) => Some("proxy.bypass"),
+        None if ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().any(set) => {
+            Some("NO_PROXY")
+        }
+        None => None,
+    }
 }
 
 /// C08: a site is asked over TLS or not at all.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use cs_time::{Clock, MachineClock};
 use reqwest::Url;
 
-use super::{Found, Row, Way};
+use super::{Found, Row, Way, proxy};
 use crate::{
     config::Settings,
     entra,
@@ -60,25 +60,20 @@ async fn look(client: &reqwest::Client, url: &str, settings: &Settings) -> (Row,
     let parsed = Url::parse(url).ok();
     let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     let port = parsed.as_ref().and_then(Url::port_or_known_default).unwrap_or(443);
-    let proxied = !settings.is_direct() && settings.proxy().is_some();
-    let mut way =
-        Way { reached: false, private: false, tls: "-", proxy: if proxied { "set" } else { "not set" } };
+    let through = site::proxy_to(url, settings);
+    let set = if through.is_some() { "set" } else { "not set" };
+    let mut way = Way { reached: false, private: false, tls: "-", proxy: set };
     let what = format!("https://{host}:{port}");
     let row = |found, way, detail: String| Row { what: what.clone(), found, way: Some(way), detail };
     let bare = host.trim_matches(['[', ']']);
-    if !proxied {
-        match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((bare, port))).await {
-            Ok(Ok(found)) => way.private = found.map(|a| a.ip()).all(is_private),
-            Ok(Err(error)) => {
-                return (row(Found::Bad, way, format!("the name does not resolve: {error}")), None);
-            }
-            Err(_) => return (row(Found::Bad, way, "resolving the name takes too long".to_owned()), None),
-        }
-        match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((bare, port))).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return (row(Found::Bad, way, format!("no connection: {error}")), None),
-            Err(_) => return (row(Found::Bad, way, "nothing answers there (a firewall?)".to_owned()), None),
-        }
+    let on_the_way = match &through {
+        Some(through) => proxy::knock(through, &format!("{host}:{port}")).await,
+        None => reach(bare, port).await.map(|private| way.private = private),
+    };
+    if let Err(wrong) = on_the_way {
+        let past = site::passed_by(settings).filter(|_| through.is_none());
+        let past = past.map(|list| format!(" (no proxy is used for it: see {list})")).unwrap_or_default();
+        return (row(Found::Bad, way, wrong + &past), None);
     }
     match client.get(url).timeout(PATIENCE).send().await {
         Ok(response) => {
@@ -100,6 +95,20 @@ async fn look(client: &reqwest::Client, url: &str, settings: &Settings) -> (Row,
             way.tls = if explained.is_some() { "invalid" } else { "-" };
             (row(Found::Bad, way, explained.map_or(text.clone(), |e| format!("{e} ({text})"))), None)
         }
+    }
+}
+
+/// Whether every address of a name is one of a private network; that something listens there.
+async fn reach(host: &str, port: u16) -> Result<bool, String> {
+    let private = match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => found.map(|a| a.ip()).all(is_private),
+        Ok(Err(error)) => return Err(format!("the name does not resolve: {error}")),
+        Err(_) => return Err("resolving the name takes too long".to_owned()),
+    };
+    match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(private),
+        Ok(Err(error)) => Err(format!("no connection: {error}")),
+        Err(_) => Err("nothing answers there (a firewall?)".to_owned()),
     }
 }
 
