@@ -127,12 +127,14 @@ impl Line for Latency {
 
     fn measure(&self) -> Result<Outcome> {
         let ground = Ground::start()?;
-        let (mut ours, mut floor) = (f64::MAX, f64::MAX);
+        let mut added = Vec::new();
         for _ in 0..ROUNDS {
-            floor = floor.min(median(ground.postgres.direct("pgbench"))?);
-            ours = ours.min(median(ground.ours("pgbench")?)?);
+            let floor = median(ground.postgres.direct("pgbench"))?;
+            added.push(median(ground.ours("pgbench")?)? - floor);
         }
-        Ok(Outcome::Measured(Figure::alone((ours - floor).max(0.0), "us", Aim::AtMost(40.0))))
+        added.sort_by(f64::total_cmp);
+        let middle = added.get(added.len() / 2).copied().unwrap_or_default();
+        Ok(Outcome::Measured(Figure::alone(middle.max(0.0), "us", Aim::AtMost(40.0))))
     }
 }
 

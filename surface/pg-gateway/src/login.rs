@@ -58,21 +58,65 @@ pub(crate) async fn log_in(
     let password = password(client).await?;
     let admitted = admit(&role, &password, client, visit).await?;
     drop(password);
-    if replication && !admitted.server.settings.replication {
+    let asked = Asked { role, replication, version, startup };
+    let (ready, words) = match open(client, &asked, &admitted, visit).await {
+        Ok(opened) => {
+            let because = format!("rule {}, role {}", admitted.rule, asked.role);
+            record(&admitted.caller, &admitted.server, visit, AuditOutcome::Done, because)?;
+            opened
+        }
+        Err(refusal) => {
+            let outcome = match refusal {
+                Refusal::Replication => AuditOutcome::Denied,
+                _ => AuditOutcome::Failed,
+            };
+            record(
+                &admitted.caller,
+                &admitted.server,
+                visit,
+                outcome,
+                format!("role {}: {refusal}", asked.role),
+            )?;
+            return Err(refusal);
+        }
+    };
+    // Proven: it stands in nobody's way at the door any more.
+    drop(place);
+    client.write_all(&words).await?;
+    client.flush().await?;
+    Ok(ready)
+}
+
+/// What a client wants to be, and how it speaks.
+struct Asked<'a> {
+    role: RoleName,
+    replication: bool,
+    version: Version,
+    startup: &'a Startup,
+}
+
+/// From a rule that lets the caller in to a session of the server; with it what the client is to be told.
+async fn open(
+    client: &mut Client,
+    asked: &Asked<'_>,
+    admitted: &Admitted,
+    visit: &Visit,
+) -> Result<(Ready, BytesMut), Refusal> {
+    if asked.replication && !admitted.server.settings.replication {
         return Err(Refusal::Replication);
     }
-    let target = Target::of(&admitted.server, &role, &visit.shared).await?;
-    let behind = backend::log_in(target, &role, startup).await?;
+    let target = Target::of(&admitted.server, &asked.role, &visit.shared).await?;
+    let behind = backend::log_in(target, &asked.role, asked.startup).await?;
     nothing_pipelined(client).await?;
 
-    let long = version >= Version::V3_2;
+    let long = asked.version >= Version::V3_2;
     let session = visit.shared.sessions.admit(
         NewSession {
             tenant: admitted.caller.tenant,
             object: admitted.caller.object,
             rule: admitted.rule,
             label: admitted.server.label.clone(),
-            role,
+            role: asked.role.clone(),
             expires: admitted.expires,
             told: cancel::told(&admitted.server.cancel_secret, behind.way_back.key(), long),
             long_key: long,
@@ -81,14 +125,11 @@ pub(crate) async fn log_in(
         &*visit.shared.parts.chance,
         visit.shared.parts.clock.now(),
     )?;
-    // Proven: it stands in nobody's way at the door any more.
-    drop(place);
     let mut words = behind.said;
     words.extend_from_slice(&backend_key_data(session.key()));
     words.extend_from_slice(&behind.ready);
-    client.write_all(&words).await?;
-    client.flush().await?;
-    Ok(Ready { session, server: behind.stream, backlog: behind.backlog, shared: Arc::clone(&visit.shared) })
+    let shared = Arc::clone(&visit.shared);
+    Ok((Ready { session, server: behind.stream, backlog: behind.backlog, shared }, words))
 }
 
 /// Says which protocol will be spoken where the client asks for something we do not know.
@@ -170,10 +211,7 @@ async fn admit(
         }
     };
     match found {
-        Ok(rule) => {
-            record(&caller, &server, visit, AuditOutcome::Done, format!("rule {rule}, role {role}"))?;
-            Ok(Admitted { caller, expires, rule, server })
-        }
+        Ok(rule) => Ok(Admitted { caller, expires, rule, server }),
         Err(why) => {
             record(&caller, &server, visit, AuditOutcome::Denied, format!("role {role}: {why}"))?;
             Err(Refusal::NoRule { user: user(), why })

@@ -52,7 +52,10 @@ pub struct SiteClient {
 pub enum NoAnswer {
     #[error("the site cannot be reached: {0}")]
     Away(String),
-    #[error("the site refuses this gateway: {0}")]
+    #[error("this gateway's secret cannot be read: {0}")]
+    Secret(String),
+    /// No token, or one that is not good.
+    #[error("the site refuses this gateway's sign-in: {0}")]
     Refused(String),
     /// Its role is gone, or the server with it.
     #[error("the site does not take this for a gateway of the server: {0}")]
@@ -63,17 +66,27 @@ pub enum NoAnswer {
 
 impl From<NoAnswer> for Failure {
     fn from(no: NoAnswer) -> Self {
-        let kind = match no {
-            NoAnswer::Away(_) => Kind::Unreachable,
-            NoAnswer::Refused(_) | NoAnswer::Forbidden(_) => Kind::Refused,
-            NoAnswer::Gone => Kind::Failed,
+        let (kind, hint) = match no {
+            NoAnswer::Away(_) => (Kind::Unreachable, None),
+            NoAnswer::Secret(_) => {
+                (Kind::Failed, Some("--client-secret-file is read as the user that runs this"))
+            }
+            NoAnswer::Refused(_) => (
+                Kind::Refused,
+                Some("compare --tenant-id, --client-id and --client-secret-file with the application"),
+            ),
+            NoAnswer::Forbidden(_) => (
+                Kind::Refused,
+                Some(
+                    "`countersign database allow-gateway --server NAME --object-id ID` at the site gives it the role",
+                ),
+            ),
+            NoAnswer::Gone => (Kind::Failed, Some("--server is a server's resource id")),
         };
         let failure = Self::new(kind, no.to_string());
-        match kind {
-            Kind::Refused => failure.hint(
-                "`countersign database allow-gateway --server NAME --object-id ID` at the site gives it the role",
-            ),
-            _ => failure,
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }
@@ -108,6 +121,26 @@ impl SiteClient {
             access,
             token: Mutex::default(),
         })
+    }
+
+    /// One that is never asked.
+    #[cfg(test)]
+    pub fn nowhere() -> Self {
+        let access = Access {
+            site: String::new(),
+            ca: None,
+            tenant: TenantId::new(uuid::Uuid::nil()),
+            client_id: String::new(),
+            secret_file: PathBuf::new(),
+        };
+        Self {
+            http: reqwest::Client::new(),
+            access,
+            server: String::new(),
+            token_endpoint: String::new(),
+            audience: String::new(),
+            token: Mutex::default(),
+        }
     }
 
     pub async fn state(&self, question: &GatewayQuestion) -> Result<GatewayReply, NoAnswer> {
@@ -156,7 +189,7 @@ impl SiteClient {
         }
         // Read anew each time: whoever changes the secret changes the file.
         let secret = std::fs::read_to_string(&self.access.secret_file)
-            .map_err(|e| NoAnswer::Refused(format!("{}: {e}", self.access.secret_file.display())))?;
+            .map_err(|e| NoAnswer::Secret(format!("{}: {e}", self.access.secret_file.display())))?;
         let scope = format!("{}/.default", self.audience);
         let form = [
             ("grant_type", "client_credentials"),

@@ -114,33 +114,41 @@ impl Heard {
             principals: about.iter().map(ToString::to_string).collect(),
             certificate_request: None,
         };
+        // What the answer says is true at some moment from now on; when it arrives may be seconds later.
+        let asked = self.clock.now();
         let reply = self.client.state(&question).await?;
-        self.take(&reply).map_err(|what| NoAnswer::Away(format!("its answer has a wrong {what}")))
+        self.take(&reply, asked).map_err(|what| NoAnswer::Away(format!("its answer has a wrong {what}")))
     }
 
-    fn take(&self, reply: &GatewayReply) -> Result<(), &'static str> {
-        let confirmed = self.clock.now();
+    /// Keeps what an answer says, but for what a later question was told already: answers overtake one another.
+    fn take(&self, reply: &GatewayReply, confirmed: Timestamp) -> Result<(), &'static str> {
         let server = read_server(reply)?;
+        let mut principals = self.principals.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &reply.principals {
+            let object: ObjectId = one.object_id.parse().map_err(|_| "object id")?;
+            let groups = one.groups.iter().filter_map(|g| g.parse().ok()).collect();
+            let known = principals.entry(object).or_default();
+            if known.said.as_ref().is_none_or(|(.., at)| *at <= confirmed) {
+                known.said = Some((one.good, groups, confirmed));
+            }
+        }
+        drop(principals);
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if now.as_ref().is_some_and(|now| confirmed < now.confirmed) {
+            return Ok(());
+        }
         self.tokens.hear(Published {
             tenant: server.tenant,
             issuers: reply.issuers.clone(),
             keys: reply.keys.iter().filter_map(|k| Some((k.kid.clone(), public(&k.n, &k.e)?))).collect(),
             confirmed,
         });
-        let mut principals = self.principals.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in &reply.principals {
-            let object: ObjectId = one.object_id.parse().map_err(|_| "object id")?;
-            let groups = one.groups.iter().filter_map(|g| g.parse().ok()).collect();
-            principals.entry(object).or_default().said = Some((one.good, groups, confirmed));
-        }
-        drop(principals);
-        let now = Now {
+        *now = Some(Now {
             version: reply.version.clone(),
             host: reply.host.clone(),
             server: Some(Arc::new(server)),
             confirmed,
-        };
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        });
         Ok(())
     }
 
@@ -268,5 +276,62 @@ fn read_server(reply: &GatewayReply) -> Result<Server, &'static str> {
 impl From<NoAnswer> for Unknown {
     fn from(no: NoAnswer) -> Self {
         Self(Failure::from(no).message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cs_time::FakeClock;
+    use cs_wire_arm::{GatewayPrincipal, GatewayRule};
+
+    use super::*;
+
+    const WHO: &str = "00000000-0000-0000-0000-000000000007";
+
+    fn reply(version: &str, good: bool) -> GatewayReply {
+        let backend =
+            serde_json::json!({"host": "db.lan", "certificateAuthority": "-----BEGIN CERTIFICATE-----"});
+        GatewayReply {
+            version: version.to_owned(),
+            tenant_id: WHO.to_owned(),
+            server_id: "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/\
+                        Microsoft.DBforPostgreSQL/flexibleServers/db"
+                .to_owned(),
+            generation: 1,
+            host: "db.postgres.s.example".to_owned(),
+            properties: [("backend".to_owned(), backend)].into_iter().collect(),
+            client_certificate_authority: String::new(),
+            cancel_secret: cs_jose::encode_url(&[0; 32]),
+            rules: good
+                .then(|| GatewayRule {
+                    object_id: WHO.to_owned(),
+                    principal_type: "User".to_owned(),
+                    role: "app".to_owned(),
+                })
+                .into_iter()
+                .collect(),
+            principals: vec![GatewayPrincipal { object_id: WHO.to_owned(), good, groups: Vec::new() }],
+            issuers: Vec::new(),
+            keys: Vec::new(),
+            certificate: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_overtaken_changes_nothing_back() {
+        let clock = Arc::new(FakeClock::at_seconds(101));
+        let heard = Heard::new(Arc::new(SiteClient::nowhere()), Arc::clone(&clock) as _);
+        let (tenant, who) = (WHO.parse().unwrap(), WHO.parse().unwrap());
+        let (before, after) = (Timestamp::from_seconds(99), Timestamp::from_seconds(100));
+        heard.take(&reply("2", false), after).unwrap();
+        heard.take(&reply("1", true), before).unwrap();
+        assert_eq!(heard.standing(tenant, who), Standing::Gone);
+        assert!(heard.server("db").await.unwrap().unwrap().rules.is_empty());
+        heard.take(&reply("3", true), Timestamp::from_seconds(101)).unwrap();
+        assert_eq!(heard.standing(tenant, who), Standing::Good);
+        // Ten seconds from the question, not from an answer that was long under way.
+        clock.advance(12);
+        assert_eq!(heard.standing(tenant, who), Standing::Unconfirmed);
+        assert!(heard.server("db").await.is_err());
     }
 }

@@ -182,7 +182,7 @@ async fn allow_gateway(args: AllowArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the verb")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the answer of the verb, and its talk")]
 async fn create(args: CreateArgs) -> Result<ExitCode, Failure> {
     let role = role(&args.role)?;
     let object: ObjectId = args
@@ -200,8 +200,15 @@ async fn create(args: CreateArgs) -> Result<ExitCode, Failure> {
     let admin = if args.admin { "true" } else { "false" };
     let sql = "SELECT countersign.create_principal($1, $2::boolean)";
     let told = session.ask(sql, &[role.as_str(), admin]).await?;
+    let rules = operator.rules().await?;
+    let mine = rules.iter().find(|r| r["properties"]["objectId"].as_str() == Some(&*object.to_string()));
+    let before = mine.and_then(|r| r["properties"]["principalName"].as_str()).filter(|r| *r != role.as_str());
     operator.put_rule(&object.to_string(), &role, kind).await?;
     println!("{}", told.unwrap_or_default());
+    // One role a principal, as on Azure: whoever reads this may have meant a second one.
+    if let Some(before) = before {
+        eprintln!("{object} logged in as {before} until now; that role is nobody's any more");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
