@@ -229,6 +229,16 @@ async fn replication_is_refused_unless_the_server_allows_it() {
         let knock = Knock { more: &[("replication", word)], ..Knock::default() };
         assert_eq!(refused(&world, &knock, &world.token(1)).await.code(), "28000", "{word}");
     }
+    let records = world.audited().await;
+    assert!(
+        records
+            .iter()
+            .filter(|(o, because)| *o == AuditOutcome::Denied && because.contains("replication"))
+            .count()
+            == 3
+            && records.iter().all(|(o, _)| *o != AuditOutcome::Done),
+        "{records:?}"
+    );
     let no = Knock { more: &[("replication", "off")], ..Knock::default() };
     assert!(Client::try_log_in(&world, &no, &world.token(1)).await.is_ok());
 }

@@ -1,6 +1,7 @@
 //! Open sessions: bytes pass untouched, each client has a server connection of its own, and trouble behind the gateway
 //! is told in PostgreSQL's words.
 
+use cs_audit::AuditOutcome;
 use cs_wire_postgres::{Version, message};
 
 use crate::{
@@ -79,6 +80,12 @@ async fn the_servers_own_errors_pass_and_the_gateways_troubles_do_not_tell_on_it
         assert_eq!(refused.code(), "08006", "{database}");
         assert!(!refused.message().contains("pg_hba") && !refused.get(b'H').contains("10.0.0.7"));
     }
+    let logins: Vec<_> =
+        world.audited().await.into_iter().filter(|(_, because)| because.contains("lab-machine")).collect();
+    assert!(
+        logins.len() == 3 && logins.iter().all(|(outcome, _)| *outcome == AuditOutcome::Failed),
+        "{logins:?}"
+    );
 }
 
 #[tokio::test]
