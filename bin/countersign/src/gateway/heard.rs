@@ -301,7 +301,7 @@ mod tests {
             host: "db.postgres.s.example".to_owned(),
             properties: [("backend".to_owned(), backend)].into_iter().collect(),
             client_certificate_authority: String::new(),
-            cancel_secret: cs_jose::encode_url(&[0; 32]),
+            cancel_secret: cs_jose::encode_url([0; 32]),
             rules: good
                 .then(|| GatewayRule {
                     object_id: WHO.to_owned(),
