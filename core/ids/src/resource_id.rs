@@ -1,6 +1,6 @@
 //! Resource ids of the resource manager: `/subscriptions/{s}/resourceGroups/{g}/providers/{ns}/{type}/{name}…`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::{Scope, SubscriptionId};
 
@@ -96,16 +96,21 @@ impl ResourceId {
             }
             _ => return Err(BadResourceId),
         };
-        let mut canonical = format!("/subscriptions/{subscription}");
+        let mut canonical = String::with_capacity(scope.as_str().len());
+        // Writing into a text does not fail.
+        let _ = write!(canonical, "/subscriptions/{subscription}");
         if let Some(group) = &group {
             canonical.push_str("/resourceGroups/");
             canonical.push_str(group);
         }
         if let [_, tail @ ..] = rest {
-            canonical.push_str("/providers/");
-            canonical.push_str(&tail.join("/"));
+            canonical.push_str("/providers");
+            for segment in tail {
+                canonical.push('/');
+                canonical.push_str(segment);
+            }
         }
-        let scope = Scope::parse(&canonical).map_err(|_| BadResourceId)?;
+        let scope = Scope::of_clean(canonical);
         Ok(Self { scope, subscription, group, kind, name })
     }
 

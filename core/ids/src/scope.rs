@@ -29,7 +29,9 @@ impl Scope {
     /// # Errors
     /// [`BadScope`] when the text is not such an id.
     pub fn parse(text: &str) -> Result<Self, BadScope> {
-        if !text.starts_with('/') || text.chars().count() > SCOPE_MAX_CHARS {
+        // Counting is for the few that are long: no text has more characters than bytes.
+        let too_long = text.len() > SCOPE_MAX_CHARS && text.chars().count() > SCOPE_MAX_CHARS;
+        if !text.starts_with('/') || too_long {
             return Err(BadScope);
         }
         let mut clean = String::with_capacity(text.len());
@@ -37,7 +39,9 @@ impl Scope {
             let odd = |c: char| {
                 c.is_control() || c.is_whitespace() && c != ' ' || matches!(c, '%' | '?' | '#' | '\\')
             };
-            if segment == "." || segment == ".." || segment.chars().any(odd) {
+            // Most segments are plain: then no character has to be looked at as one.
+            let plain = segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+            if !plain && (segment == "." || segment == ".." || segment.chars().any(odd)) {
                 return Err(BadScope);
             }
             clean.push('/');
@@ -47,6 +51,11 @@ impl Scope {
             clean.push('/');
         }
         Ok(Self { key: clean.to_ascii_lowercase(), text: clean })
+    }
+
+    /// Of segments that a scope was read from.
+    pub(crate) fn of_clean(text: String) -> Self {
+        Self { key: text.to_ascii_lowercase(), text }
     }
 
     /// Everything: `/`.

@@ -8,6 +8,8 @@ use aws_lc_rs::{
 };
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// Draws random bytes. The machine's source is cryptographically strong.
 pub trait Chance: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
@@ -17,6 +19,15 @@ pub trait Chance: Send + Sync {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// A UUID that sorts by when it was made (version 7, RFC 9562): an index of such ids grows at its end, where one of
+    /// random ids writes a page anew for nearly every row. It tells its time to whoever reads it, and is no secret.
+    fn uuid_at(&self, now: Timestamp) -> Uuid {
+        let mut bytes = [0; 10];
+        self.fill(&mut bytes);
+        let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 }
 

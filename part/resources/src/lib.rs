@@ -7,7 +7,7 @@
 //!
 //! | kind | its own rules |
 //! | --- | --- |
-//! | what all kinds share | [`kinds`], [`write`] |
+//! | what all kinds share | [`kinds`], [`write`], [`reading`] |
 //! | groups | [`groups`] |
 //! | machines, the identity that comes with one and those attached, join tokens | [`machines`] |
 //! | user-assigned identities | [`identities`] |
@@ -35,6 +35,7 @@ mod listing;
 mod locks;
 mod machines;
 mod moves;
+mod reading;
 mod roles;
 mod scopes;
 mod servers;
@@ -129,10 +130,11 @@ pub struct Ground {
 /// Manages resources.
 pub struct Manager {
     at: Ground,
+    known: reading::Known,
 }
 
 impl Manager {
     pub fn new(at: Ground) -> Self {
-        Self { at }
+        Self { at, known: reading::Known::default() }
     }
 }

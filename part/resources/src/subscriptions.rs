@@ -1,6 +1,6 @@
 //! Subscriptions.
 
-use cs_ids::{SubscriptionId, TenantId};
+use cs_ids::SubscriptionId;
 use cs_rbac::Operation;
 use cs_store::{Subscription, Tenant};
 
@@ -28,10 +28,5 @@ impl Manager {
     ) -> Result<Subscription, ResourceError> {
         let found = self.at.resources.subscription(id).await?;
         found.filter(|s| s.tenant == op.caller.tenant).ok_or(ResourceError::NoSubscription(id))
-    }
-
-    /// Whose subscription it is. Told to anybody who asks: clients learn from it where to sign in (arm.md 2.2).
-    pub async fn tenant_of(&self, id: SubscriptionId) -> Result<Option<TenantId>, ResourceError> {
-        Ok(self.at.resources.subscription(id).await?.map(|s| s.tenant))
     }
 }

@@ -157,6 +157,9 @@ pub trait Resources: Send + Sync {
 
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError>;
 
+    /// Whether nobody else writes to this database: then [`Resources::changes`] counts all changes there are.
+    fn is_alone(&self) -> bool;
+
     /// Whose subscription it is, whatever the tenant.
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;
 

@@ -84,10 +84,12 @@ impl Router for HostRouter {
                 return text(StatusCode::MISDIRECTED_REQUEST, "This host name is not served here.");
             }
         };
+        let started = self.clock.now();
         let context = Context {
             peer,
-            request_id: self.chance.uuid(),
-            started: self.clock.now(),
+            // The correlation id of who sends none, and so a key in the audit log.
+            request_id: self.chance.uuid_at(started),
+            started,
             address: Address::new(self.names.clone(), port),
             place,
         };

@@ -5,21 +5,23 @@ use cs_ids::CorrelationId;
 use cs_names::Address;
 use cs_resources::{ACCOUNTS, GROUPS, Resource, SERVERS, VAULTS};
 use cs_serve::{Context, Request, Response, empty};
+use cs_time::Timestamp;
 use cs_wire_arm::{SystemData, headers, tag_map};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::call::Call;
 
 /// What an answer's headers repeat of its request.
 pub(crate) struct Trail {
-    request_id: String,
+    request_id: Uuid,
+    started: Timestamp,
     correlation: CorrelationId,
     client_request_id: Option<String>,
-    routing: String,
-    remaining: String,
-    /// The bucket of the whole subscription, beside that of the caller.
-    global: Option<String>,
+    /// Names of the buckets that are told.
+    buckets: &'static [&'static str],
 }
 
 impl Trail {
@@ -31,50 +33,53 @@ impl Trail {
     ) -> Self {
         let path = request.uri().path().trim_start_matches('/');
         let within = path.get(..14).is_some_and(|p| p.eq_ignore_ascii_case("subscriptions/"));
-        let level = if within { "subscription" } else { "tenant" };
-        let what = match *request.method() {
-            Method::GET | Method::HEAD => "reads",
-            Method::DELETE if within => "deletes",
-            _ => "writes",
+        let buckets = match *request.method() {
+            Method::GET | Method::HEAD if within => headers::SUBSCRIPTION_READS,
+            Method::DELETE if within => headers::SUBSCRIPTION_DELETES,
+            _ if within => headers::SUBSCRIPTION_WRITES,
+            Method::GET | Method::HEAD => headers::TENANT_READS,
+            _ => headers::TENANT_WRITES,
         };
-        let at = context.started.format("%Y%m%dT%H%M%SZ");
-        Self {
-            request_id: context.request_id.to_string(),
-            routing: format!("LOCAL:{at}:{}", context.request_id),
-            remaining: format!("{}-{level}-{what}", headers::REMAINING_PREFIX),
-            global: within.then(|| format!("{}-subscription-global-{what}", headers::REMAINING_PREFIX)),
-            correlation,
-            client_request_id,
-        }
+        let (request_id, started) = (context.request_id, context.started);
+        Self { request_id, started, correlation, client_request_id, buckets }
     }
 
     pub fn finish(self, mut response: Response) -> Response {
+        /// All of them and what the body brings, so that the map grows once.
+        const HEADERS: usize = 20;
         let all = response.headers_mut();
-        let mut set = |name: &str, value: &str| {
-            // What a client sent as its id may hold what no header may: then it is not repeated.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-                all.insert(name, value);
+        all.reserve(HEADERS);
+        let at = self.started.format("%Y%m%dT%H%M%SZ");
+        let told = [
+            (headers::REQUEST_ID, self.request_id.to_string()),
+            (headers::CORRELATION_ID, self.correlation.to_string()),
+            (headers::ROUTING_ID, format!("LOCAL:{at}:{}", self.request_id)),
+        ];
+        // What a client sent as its id may hold what no header may: then it is not repeated.
+        let repeated = self.client_request_id.map(|id| (headers::CLIENT_REQUEST_ID, id));
+        for (name, value) in told.into_iter().chain(repeated) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                all.insert(HeaderName::from_static(name), value);
             }
-        };
-        set(headers::REQUEST_ID, &self.request_id);
-        set(headers::CORRELATION_ID, &self.correlation.to_string());
-        set(headers::ROUTING_ID, &self.routing);
+        }
         // Nothing is counted: the number is what a full bucket says.
-        set(&self.remaining, "11999");
-        if let Some(global) = &self.global {
-            set(global, "3749");
+        for (name, value) in self.buckets.iter().zip(["11999", "3749"]) {
+            all.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        if let Some(id) = &self.client_request_id {
-            set(headers::CLIENT_REQUEST_ID, id);
+        for (name, value) in ALWAYS {
+            all.insert(name, HeaderValue::from_static(value));
         }
-        set("cache-control", "no-cache");
-        set("pragma", "no-cache");
-        set("expires", "-1");
-        set("strict-transport-security", "max-age=31536000; includeSubDomains");
-        set("x-content-type-options", "nosniff");
         response
     }
 }
+
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-cache"),
+    (header::PRAGMA, "no-cache"),
+    (header::EXPIRES, "-1"),
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
 
 /// An answer without a body.
 pub(crate) fn bare(status: StatusCode) -> Response {
@@ -88,20 +93,62 @@ pub(crate) fn head(is_there: bool) -> Response {
     bare(if is_there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
-/// A resource as its own GET shows it.
-pub(crate) fn whole(r: &Resource, call: &Call) -> Value {
-    let mut all = Map::new();
-    all.insert("id".to_owned(), json!(r.id.as_str()));
-    all.insert("name".to_owned(), json!(r.id.name()));
-    all.insert("type".to_owned(), json!(r.kind));
-    all.insert("location".to_owned(), json!(r.location));
-    all.insert("tags".to_owned(), Value::Object(tag_map(&r.tags)));
-    all.extend(r.extra.as_object().cloned().unwrap_or_default());
-    all.insert("properties".to_owned(), properties(r, &call.address));
-    if r.kind != GROUPS {
-        all.insert("systemData".to_owned(), json!(system_data(r, call)));
+/// A resource as its own GET shows it, written straight from the row.
+pub(crate) struct Shown<'r> {
+    r: &'r Resource,
+    call: &'r Call,
+}
+
+impl<'r> Shown<'r> {
+    pub fn new(r: &'r Resource, call: &'r Call) -> Self {
+        Self { r, call }
     }
-    Value::Object(all)
+}
+
+/// Members that are no kind's own; those of a row that go by these names are not shown.
+const OUR_MEMBERS: [&str; 7] = ["id", "name", "type", "location", "tags", "properties", "systemData"];
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { r, call } = *self;
+        let mut all = to.serialize_map(None)?;
+        all.serialize_entry("id", r.id.as_str())?;
+        all.serialize_entry("name", r.id.name())?;
+        all.serialize_entry("type", &r.kind)?;
+        all.serialize_entry("location", &r.location)?;
+        all.serialize_entry("tags", &Tags(&r.tags))?;
+        let own = r.extra.as_object().into_iter().flatten();
+        for (name, value) in own.filter(|(name, _)| !OUR_MEMBERS.contains(&name.as_str())) {
+            all.serialize_entry(name, value)?;
+        }
+        match extra_property(r, &call.address) {
+            None if r.properties.is_object() => all.serialize_entry("properties", &r.properties)?,
+            more => {
+                let mut properties = r.properties.as_object().cloned().unwrap_or_default();
+                properties.extend(more.map(|(name, value)| (name.to_owned(), value)));
+                all.serialize_entry("properties", &properties)?;
+            }
+        }
+        if r.kind != GROUPS {
+            all.serialize_entry("systemData", &system_data(r, call))?;
+        }
+        all.end()
+    }
+}
+
+/// Names are unique on a resource.
+struct Tags<'r>(&'r [(String, String)]);
+
+impl Serialize for Tags<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// The same as a document, for what lists and questions make of it.
+pub(crate) fn whole(r: &Resource, call: &Call) -> Value {
+    // Only maps whose keys are no text cannot be made one.
+    serde_json::to_value(Shown::new(r, call)).unwrap_or_default()
 }
 
 /// A resource as lists of resources of all types show it: without `properties`.
@@ -126,22 +173,14 @@ pub(crate) fn row(r: &Resource, expand: bool) -> Value {
 }
 
 /// What depends on the address the caller came by is written here and stored nowhere.
-fn properties(r: &Resource, address: &Address) -> Value {
-    let mut all = r.properties.as_object().cloned().unwrap_or_default();
-    match r.kind.as_str() {
-        GROUPS => drop(all.insert("provisioningState".to_owned(), json!("Succeeded"))),
-        VAULTS => drop(all.insert("vaultUri".to_owned(), json!(format!("{}/", address.vault(r.id.name()))))),
-        SERVERS => {
-            let host = address.names().postgres_host(r.id.name());
-            all.insert("fullyQualifiedDomainName".to_owned(), json!(host));
-        }
-        ACCOUNTS => {
-            let blob = format!("{}/", address.blob(r.id.name()));
-            all.insert("primaryEndpoints".to_owned(), json!({ "blob": blob }));
-        }
-        _ => {}
-    }
-    Value::Object(all)
+fn extra_property(r: &Resource, address: &Address) -> Option<(&'static str, Value)> {
+    Some(match r.kind.as_str() {
+        GROUPS => ("provisioningState", json!("Succeeded")),
+        VAULTS => ("vaultUri", json!(format!("{}/", address.vault(r.id.name())))),
+        SERVERS => ("fullyQualifiedDomainName", json!(address.names().postgres_host(r.id.name()))),
+        ACCOUNTS => ("primaryEndpoints", json!({ "blob": format!("{}/", address.blob(r.id.name())) })),
+        _ => return None,
+    })
 }
 
 /// What somebody is, in the words of `systemData`. Whoever the directory never knew came as an application.

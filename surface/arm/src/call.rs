@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub address: Address,
     /// What the path is about, and where authorisation was asked for.
     pub scope: Scope,
+    /// The same, where it is a subscription, group or resource.
+    pub resource: Option<ResourceId>,
     /// The proof, for doors that name an action.
     pub allowed: Option<Allowed>,
 }
@@ -55,7 +57,12 @@ impl Call {
 
     /// The subscription, group or resource the path names.
     pub fn id(&self) -> Result<ResourceId, Failure> {
-        ResourceId::parse(self.scope.as_str()).map_err(|_| Failure::bad_uri())
+        self.id_here().cloned()
+    }
+
+    /// The same, to look at.
+    pub fn id_here(&self) -> Result<&ResourceId, Failure> {
+        self.resource.as_ref().ok_or_else(Failure::bad_uri)
     }
 
     /// The path of the list this call asked for, as it is written in `nextLink`.
@@ -64,7 +71,7 @@ impl Call {
     }
 
     pub fn subscription(&self) -> Result<SubscriptionId, Failure> {
-        Ok(self.id()?.subscription())
+        Ok(self.id_here()?.subscription())
     }
 
     /// The body of a row that reads a document of its own.

@@ -1,6 +1,6 @@
 //! The scope a path names.
 
-use cs_ids::Scope;
+use cs_ids::{ResourceId, Scope};
 use cs_serve::Params;
 
 use crate::failure::Failure;
@@ -15,8 +15,9 @@ pub(crate) fn is_whole(template: &str) -> bool {
 }
 
 /// The scope a door is about: its template up to the last of [`SCOPE_PLACES`], filled in. Words of the template are in
-/// their defined case, so that one resource has one id whatever the caller wrote.
-pub(crate) fn scope_of(template: &str, params: &Params) -> Result<Scope, Failure> {
+/// their defined case, so that one resource has one id whatever the caller wrote. And the same as an id, where it is one
+/// of a subscription, group or resource.
+pub(crate) fn scope_of(template: &str, params: &Params) -> Result<(Scope, Option<ResourceId>), Failure> {
     let segments: Vec<&str> = template.split('/').filter(|s| !s.is_empty()).collect();
     let end = segments.iter().rposition(|s| SCOPE_PLACES.contains(s)).map_or(0, |at| at + 1);
     let mut text = String::new();
@@ -27,9 +28,12 @@ pub(crate) fn scope_of(template: &str, params: &Params) -> Result<Scope, Failure
             None => text.push_str(segment),
         }
     }
-    let scope = if text.is_empty() { Ok(Scope::root()) } else { Scope::parse(&text) };
-    let scope = scope.map_err(|_| Failure::bad_uri())?;
+    if text.is_empty() {
+        return Ok((Scope::root(), None));
+    }
     // A subscription or what is below it is written as the resource manager writes it.
-    let id = cs_ids::ResourceId::parse(scope.as_str());
-    Ok(id.map_or(scope, |id| id.scope().clone()))
+    if let Ok(id) = ResourceId::parse(&text) {
+        return Ok((id.scope().clone(), Some(id)));
+    }
+    Ok((Scope::parse(&text).map_err(|_| Failure::bad_uri())?, None))
 }

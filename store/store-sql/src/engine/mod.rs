@@ -83,6 +83,14 @@ impl SqlStore {
         Ok(Self::on(Engine::Postgres(postgres::Postgres::connect(url).await?)))
     }
 
+    /// SQLite's file is one process's, which holds a lock on its folder; PostgreSQL is what replicas share.
+    pub(crate) fn has_one_writer(&self) -> bool {
+        match self.engine {
+            Engine::Sqlite(_) => true,
+            Engine::Postgres(_) => false,
+        }
+    }
+
     fn on(engine: Engine) -> Self {
         Self { engine, changes: Changes::default() }
     }

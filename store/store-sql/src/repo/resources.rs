@@ -80,6 +80,10 @@ impl Resources for SqlStore {
         self.changes.so_far()
     }
 
+    fn is_alone(&self) -> bool {
+        self.has_one_writer()
+    }
+
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError> {
         self.read("listing subscriptions", move |mut c| {
             Box::pin(async move {

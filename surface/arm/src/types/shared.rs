@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::resources::{self, Which};
 use crate::{
-    answer::{bare, head, whole},
+    answer::{Shown, bare, head},
     call::{Answer, Call},
 };
 
@@ -20,8 +20,8 @@ pub(crate) async fn list(call: &Call) -> Answer {
 }
 
 pub(crate) async fn show(call: &Call) -> Answer {
-    let found = call.manager().existing(&call.op, &call.id()?).await?;
-    Ok(json(StatusCode::OK, &whole(&found, call)))
+    let found = call.manager().shown(&call.op, call.id_here()?).await?;
+    Ok(json(StatusCode::OK, &Shown::new(&found, call)))
 }
 
 pub(crate) async fn exists(call: &Call) -> Answer {
@@ -45,10 +45,10 @@ pub(crate) fn gone(there: bool) -> Response {
 /// What was written: 201 when it is new.
 pub(crate) fn written(call: &Call, (resource, new): &(Resource, bool)) -> Response {
     let status = if *new { StatusCode::CREATED } else { StatusCode::OK };
-    json(status, &whole(resource, call))
+    json(status, &Shown::new(resource, call))
 }
 
 /// What was written, of types whose clients take no 201.
 pub(crate) fn answered(call: &Call, resource: &Resource) -> Response {
-    json(StatusCode::OK, &whole(resource, call))
+    json(StatusCode::OK, &Shown::new(resource, call))
 }
