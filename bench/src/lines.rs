@@ -1,5 +1,6 @@
 //! The registry of lines.
 
+mod az;
 mod blobs;
 mod databases;
 mod decide;
@@ -35,6 +36,7 @@ pub static ALL: &[&dyn Line] = &[
     &resources::Page,
     &resources::Tag,
     &resources::Enrol,
+    &az::GroupShow,
     &decide::Decide,
     &databases::Select,
     &databases::Pooler,

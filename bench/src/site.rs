@@ -66,9 +66,14 @@ impl Site {
     /// Stops the site, lets something be done with its database file, and starts it again.
     pub fn while_stopped(&mut self, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         self.process.stop()?;
-        work(&self.folder.path().join("site/site.db"))?;
+        work(&self.data().join("site.db"))?;
         (self.process, self.ready) = launch_with(&built("countersign")?, self.folder.path(), &[])?;
         Ok(())
+    }
+
+    /// What `--data` names.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("site")
     }
 
     pub fn text(&self, pointer: &str) -> Result<&str> {

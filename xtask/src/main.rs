@@ -94,7 +94,12 @@ fn arrows_verb(ground: &ground::Ground) -> Result<bool> {
     Ok(wrong.is_empty())
 }
 
-/// How long npm may take to bring the peer.
+/// What lines that begin so are measured with, and how they are told where it is.
+const PEERS: [(&str, tools::Clients, &str); 2] = [
+    ("azurite", tools::Clients::Azurite, "COUNTERSIGN_BENCH_AZURITE"),
+    ("az-", tools::Clients::Azcli, "COUNTERSIGN_BENCH_AZ"),
+];
+/// How long npm or pip may take to bring one.
 const INSTALLS_WITHIN: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// Measurements are their own crate: they need the product as a library, and this tool must stay quick to build.
@@ -106,12 +111,14 @@ fn bench(ground: &ground::Ground, lines: &[String]) -> Result<bool> {
         return Ok(false);
     }
     let mut bench = std::process::Command::new(ground.target.join("release/cs-bench"));
-    let of_azurite = |line: &String| line.starts_with("azurite");
-    if lines.iter().any(of_azurite) || !lines.iter().any(|line| !line.starts_with('-')) {
-        let mut log = exec::Log::create(&ground.log_file("bench"), INSTALLS_WITHIN)?;
-        match tools::Clients::Azurite.install(ground, &mut log) {
-            Ok(place) => drop(bench.env("COUNTERSIGN_BENCH_AZURITE", place)),
-            Err(error) => eprintln!("bench: no Azurite to measure beside: {error:#}"),
+    let all = lines.iter().all(|line| line.starts_with('-'));
+    for (lines_of, clients, place) in PEERS {
+        if all || lines.iter().any(|line| line.starts_with(lines_of) || lines_of.starts_with(line.as_str())) {
+            let mut log = exec::Log::create(&ground.log_file("bench"), INSTALLS_WITHIN)?;
+            match clients.install(ground, &mut log) {
+                Ok(there) => drop(bench.env(place, there)),
+                Err(error) => eprintln!("bench: no {} to measure beside: {error:#}", clients.name()),
+            }
         }
     }
     Ok(bench.args(lines).status()?.success())
