@@ -135,22 +135,21 @@ impl Databases {
     }
 
     async fn rules(&self, server: &Resource) -> Result<Vec<Rule>, StoreError> {
-        let below = format!("{}/administrators/", server.id.key());
+        let below = format!("{}/administrators", server.id.key());
         let mut filter = ResourceFilter {
             subscription: Some(server.id.subscription()),
             group: server.id.group().map(str::to_lowercase),
             kind: Some(ADMINISTRATORS.to_ascii_lowercase()),
-            after: Some(below.clone()),
+            below: Some(below),
             limit: PAGE,
             ..ResourceFilter::default()
         };
         let mut rules = Vec::new();
         loop {
             let page = self.resources.resources(server.tenant, filter.clone()).await?;
-            let ours: Vec<&Resource> = page.iter().take_while(|r| r.id.key().starts_with(&below)).collect();
             // A rule that cannot be read gives nobody anything.
-            rules.extend(ours.iter().copied().filter_map(rule));
-            if ours.len() < page.len() || page.len() < PAGE as usize {
+            rules.extend(page.iter().filter_map(rule));
+            if page.len() < PAGE as usize {
                 return Ok(rules);
             }
             filter.after = page.last().map(|r| r.id.key().to_owned());

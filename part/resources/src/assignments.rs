@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use cs_ids::{ObjectId, Scope};
 use cs_rbac::{Allowed, AssignmentId, Condition, Operation, RoleDefinition, RoleId};
-use cs_store::{Assignment, AssignmentFilter, AuditRecord, Principal, StoreError};
+use cs_store::{Assignment, AssignmentFilter, AuditRecord, Part, Place, Principal, StoreError};
 use uuid::Uuid;
 
-use crate::{Manager, ResourceError};
+use crate::{
+    Manager, ResourceError,
+    listing::{Page, part_of},
+};
 
 /// Role assignments of a subscription at most, its groups and resources included.
 const PER_SUBSCRIPTION_MAX: u64 = 4000;
@@ -126,16 +129,19 @@ impl Manager {
         Ok(self.at.assignments.remove_assignment(tenant, scope.clone(), id.to_string(), record).await?)
     }
 
-    /// Assignments at a scope, above it and (unless told otherwise) below it.
+    /// A page of the assignments at a scope, above it and (unless told otherwise) below it.
     pub async fn list_assignments(
         &self,
         op: &Operation,
         scope: &Scope,
         which: ListWhich,
-    ) -> Result<Vec<Assignment>, ResourceError> {
-        let filter =
-            AssignmentFilter { scope: scope.clone(), below: !which.not_below, principals: which.principals };
-        Ok(self.at.assignments.assignments(op.caller.tenant, filter).await?)
+        part: Part,
+    ) -> Result<Page<Assignment, Place>, ResourceError> {
+        let (part, size) = part_of(part);
+        let ListWhich { not_below, principals } = which;
+        let filter = AssignmentFilter { scope: scope.clone(), below: !not_below, principals, part };
+        let rows = self.at.assignments.assignments(op.caller.tenant, filter).await?;
+        Ok(Page::of(rows, size, Assignment::place))
     }
 
     /// `principalType` of a principal as the directory knows it; what conditions on `roleAssignments/write` see,

@@ -2,10 +2,13 @@
 
 use cs_ids::{ObjectId, Scope};
 use cs_rbac::{Allowed, AssignmentId, Condition, Operation, Permission, PermissionText};
-use cs_store::{AuditRecord, DenyRow, StoreError};
+use cs_store::{AuditRecord, DenyRow, Part, Place, StoreError};
 use serde_json::{Map, Value, json};
 
-use crate::{Manager, ResourceError, input};
+use crate::{
+    Manager, ResourceError, input,
+    listing::{Page, part_of},
+};
 
 /// Said by the product, ignored when sent back.
 const READ_ONLY: &[&str] =
@@ -57,14 +60,17 @@ impl Manager {
         Ok(self.at.rules.deny(op.caller.tenant, scope.clone(), name.to_ascii_lowercase()).await?)
     }
 
-    /// Those at a scope, above it and, where asked for, below.
+    /// A page of those at a scope, above it and, where asked for, below.
     pub async fn denies(
         &self,
         op: &Operation,
         scope: &Scope,
         below: bool,
-    ) -> Result<Vec<DenyRow>, ResourceError> {
-        Ok(self.at.rules.denies(op.caller.tenant, scope.clone(), below).await?)
+        part: Part,
+    ) -> Result<Page<DenyRow, Place>, ResourceError> {
+        let (part, size) = part_of(part);
+        let rows = self.at.rules.denies(op.caller.tenant, scope.clone(), below, part).await?;
+        Ok(Page::of(rows, size, DenyRow::place))
     }
 
     /// Takes one away. `false` when it was not there.

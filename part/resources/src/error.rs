@@ -118,6 +118,14 @@ impl ResourceError {
         }
     }
 
+    /// What was there a moment ago is not.
+    pub(crate) fn gone(id: &ResourceId) -> Self {
+        match id.kind() {
+            None => Self::NoGroup(id.group().unwrap_or_default().to_owned()),
+            Some(_) => Self::NoResource(Box::new(id.clone())),
+        }
+    }
+
     pub fn invalid(what: &'static str, why: impl Into<String>) -> Self {
         Self::Invalid { what, why: why.into() }
     }

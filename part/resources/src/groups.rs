@@ -74,11 +74,12 @@ impl Manager {
             subscription: Some(id.subscription()),
             group: Some(id.name().to_lowercase()),
             kind: Some(VAULTS.to_lowercase()),
-            limit: u32::MAX >> 1,
+            limit: u32::MAX,
             ..ResourceFilter::default()
         };
         let live = self.at.resources.resources(tenant, filter).await?;
-        let deleted = self.at.resources.deleted_resources(tenant, id.subscription()).await?;
+        let deleted =
+            self.at.resources.deleted_resources(tenant, id.subscription(), String::new(), u32::MAX).await?;
         let inside = deleted.iter().filter(|r| id.scope().contains(r.id.scope())).chain(&live);
         if let Some(vault) = inside.into_iter().find(|r| is_purge_protected(r)) {
             return Err(ResourceError::PurgeProtected(vault.id.name().to_owned()));

@@ -79,7 +79,8 @@ impl Manager {
         }
         let changed = Members { extra: input::extra(patch.extra), properties: patch.properties };
         let written = self.write(op, allowed, (id, R::KIND), Companions::none(patch.when), |known| {
-            let known = known.ok_or_else(|| ResourceError::NoResource(Box::new(id.clone())))?;
+            // It went since the look above.
+            let known = known.ok_or_else(|| ResourceError::gone(id))?;
             let old = Shape::of(known);
             let given = Members {
                 extra: input::merged(&old.extra, &changed.extra),

@@ -59,8 +59,8 @@ pub use activity::Activity;
 pub use adopt::{KnownIds, known_object};
 pub use assignments::{AssignmentInput, Existing, ListWhich, PrincipalHint, role_guid, simple};
 pub use cs_store::{
-    Assignment, DenyRow, FederatedCredential, JoinToken, Lock, LockLevel, PrincipalKind, Resource,
-    ResourceFilter, Subscription, Tenant,
+    Assignment, DenyRow, FederatedCredential, JoinToken, Lock, LockLevel, Part, Place, PrincipalKind,
+    Resource, ResourceFilter, Subscription, Tenant,
 };
 pub use error::ResourceError;
 pub use groups::GROUPS;

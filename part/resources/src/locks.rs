@@ -2,9 +2,12 @@
 
 use cs_ids::Scope;
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, Lock, LockLevel};
+use cs_store::{AuditRecord, Lock, LockLevel, Part, Place};
 
-use crate::{Manager, ResourceError};
+use crate::{
+    Manager, ResourceError,
+    listing::{Page, part_of},
+};
 
 const NAME_MAX_CHARS: usize = 90;
 const NOTES_MAX_CHARS: usize = 512;
@@ -26,7 +29,7 @@ impl Manager {
     /// [`ResourceError::Locked`].
     pub async fn check_locks(&self, op: &Operation, scope: &Scope, deed: Deed) -> Result<(), ResourceError> {
         let below = deed == Deed::Delete { whole: true };
-        let all = self.at.locks.locks(op.caller.tenant, scope.clone(), below).await?;
+        let all = self.at.locks.locks(op.caller.tenant, scope.clone(), below, Part::WHOLE).await?;
         let forbids = |lock: &&Lock| lock.level == LockLevel::ReadOnly || deed != Deed::Write;
         let holding: Vec<String> = all.iter().filter(forbids).map(|l| l.scope.to_string()).collect();
         if holding.is_empty() {
@@ -36,7 +39,7 @@ impl Manager {
         Err(ResourceError::Locked { scope: Box::new(scope.clone()), what, by: holding.join(",") })
     }
 
-    /// Locks at a scope, above it and, where asked for, below.
+    /// A page of the locks at a scope, above it and, where asked for, below.
     ///
     /// # Errors
     /// [`ResourceError::NoScope`] and its kin.
@@ -45,9 +48,12 @@ impl Manager {
         op: &Operation,
         scope: &Scope,
         below: bool,
-    ) -> Result<Vec<Lock>, ResourceError> {
+        part: Part,
+    ) -> Result<Page<Lock, Place>, ResourceError> {
         self.scope_exists(op, scope).await?;
-        Ok(self.at.locks.locks(op.caller.tenant, scope.clone(), below).await?)
+        let (part, size) = part_of(part);
+        let rows = self.at.locks.locks(op.caller.tenant, scope.clone(), below, part).await?;
+        Ok(Page::of(rows, size, Lock::place))
     }
 
     /// One lock, at exactly this scope.
@@ -57,7 +63,7 @@ impl Manager {
         scope: &Scope,
         name: &str,
     ) -> Result<Option<Lock>, ResourceError> {
-        let all = self.at.locks.locks(op.caller.tenant, scope.clone(), false).await?;
+        let all = self.at.locks.locks(op.caller.tenant, scope.clone(), false, Part::WHOLE).await?;
         Ok(all.into_iter().find(|l| l.scope == *scope && l.name.to_lowercase() == name.to_lowercase()))
     }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use cs_ids::{ObjectId, Scope, TenantId};
 use cs_time::Timestamp;
 
-use crate::{AuditRecord, Revision, StoreError};
+use crate::{AuditRecord, Part, Place, Revision, StoreError};
 
 /// A role assignment (rbac.md 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,13 @@ pub struct Assignment {
     pub revision: Revision,
 }
 
+impl Assignment {
+    /// Where lists hold it.
+    pub fn place(&self) -> Place {
+        Place { scope: self.scope.key().to_owned(), name: self.name.to_ascii_lowercase() }
+    }
+}
+
 /// Which assignments to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentFilter {
@@ -35,6 +42,7 @@ pub struct AssignmentFilter {
     /// Also those whose scope lies below `scope` (those at and above it are always listed).
     pub below: bool,
     pub principals: Option<Vec<ObjectId>>,
+    pub part: Part,
 }
 
 #[async_trait]
@@ -47,6 +55,7 @@ pub trait Assignments: Send + Sync {
         name: String,
     ) -> Result<Option<Assignment>, StoreError>;
 
+    /// In the order of [`Part`].
     async fn assignments(
         &self,
         tenant: TenantId,

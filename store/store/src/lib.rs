@@ -18,6 +18,7 @@ mod join_tokens;
 mod leases;
 mod machine_keys;
 mod objects;
+mod part;
 mod resources;
 mod rules;
 mod secrets;
@@ -41,6 +42,7 @@ pub use objects::{
     Application, Details, DirectoryObjects, FederatedCredential, FederatedCredentials, LinkKind, Membership,
     NameIs, PrincipalChange,
 };
+pub use part::{Part, Place};
 pub use resources::{
     AttachedIdentity, Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite,
     Resources, Subscription, TagUse, attached_identities,

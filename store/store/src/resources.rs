@@ -139,6 +139,8 @@ pub struct ResourceFilter {
     pub groups: Option<bool>,
     /// Continue after this id key.
     pub after: Option<String>,
+    /// Only what lies below this id key.
+    pub below: Option<String>,
     pub limit: u32,
 }
 
@@ -155,10 +157,10 @@ pub trait Resources: Send + Sync {
     /// How often this replica has changed resources, host names and what goes with them: for [`crate::Fresh`].
     fn changes(&self) -> u64;
 
-    async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError>;
-
     /// Whether nobody else writes to this database: then [`Resources::changes`] counts all changes there are.
     fn is_alone(&self) -> bool;
+
+    async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError>;
 
     /// Whose subscription it is, whatever the tenant.
     async fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;
@@ -228,11 +230,13 @@ pub trait Resources: Send + Sync {
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
-    /// Soft-deleted ones of a subscription.
+    /// Soft-deleted ones of a subscription, in the order of their keys: those after a key, at most so many.
     async fn deleted_resources(
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
+        after: String,
+        limit: u32,
     ) -> Result<Vec<Resource>, StoreError>;
 
     /// Who holds this host label (folded), soft-deleted vaults excluded.

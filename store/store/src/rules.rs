@@ -5,7 +5,7 @@ use cs_ids::{ObjectId, Scope, TenantId};
 use cs_time::Timestamp;
 use serde_json::Value;
 
-use crate::{AuditRecord, Revision, StoreError};
+use crate::{AuditRecord, Part, Place, Revision, StoreError};
 
 /// A role somebody defined (rbac.md 2).
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,13 @@ pub struct DenyRow {
     pub deleted: bool,
 }
 
+impl DenyRow {
+    /// Where lists hold it.
+    pub fn place(&self) -> Place {
+        Place { scope: self.scope.key().to_owned(), name: self.id.clone() }
+    }
+}
+
 /// What a lock forbids (arm.md 4.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockLevel {
@@ -73,6 +80,13 @@ pub struct Lock {
     pub notes: Option<String>,
     /// As written (a JSON array), kept for clients.
     pub owners: Value,
+}
+
+impl Lock {
+    /// Where lists hold it.
+    pub fn place(&self) -> Place {
+        Place { scope: self.scope.key().to_owned(), name: self.name.to_lowercase() }
+    }
 }
 
 /// What changed of the rules of a tenant.
@@ -109,7 +123,13 @@ pub trait AccessRules: Send + Sync {
     async fn deny(&self, tenant: TenantId, scope: Scope, id: String) -> Result<Option<DenyRow>, StoreError>;
 
     /// Those at a scope, above it and, where asked for, below.
-    async fn denies(&self, tenant: TenantId, scope: Scope, below: bool) -> Result<Vec<DenyRow>, StoreError>;
+    async fn denies(
+        &self,
+        tenant: TenantId,
+        scope: Scope,
+        below: bool,
+        part: Part,
+    ) -> Result<Vec<DenyRow>, StoreError>;
 
     /// Creates or changes one; `true` when it is new.
     ///
@@ -137,7 +157,13 @@ pub trait AccessRules: Send + Sync {
 #[async_trait]
 pub trait Locks: Send + Sync {
     /// Those at a scope, above it and, where asked for, below.
-    async fn locks(&self, tenant: TenantId, scope: Scope, below: bool) -> Result<Vec<Lock>, StoreError>;
+    async fn locks(
+        &self,
+        tenant: TenantId,
+        scope: Scope,
+        below: bool,
+        part: Part,
+    ) -> Result<Vec<Lock>, StoreError>;
 
     /// `true` when it is new.
     async fn put_lock(&self, lock: Lock, audit: AuditRecord) -> Result<bool, StoreError>;

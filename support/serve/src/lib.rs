@@ -17,7 +17,7 @@ pub use body::{Body, BodyError, BoxError, Request, Response, empty, full, json, 
 pub use doors::{Door, Doors, Found, Needs, Params, Paths};
 pub use headers::{Bearer, bearer, single};
 pub use listener::{Limits, Listener, Protocol};
-pub use query::{BadQuery, Query, percent_decode};
+pub use query::{BadQuery, Query, percent_decode, percent_encode};
 pub use router::{Context, Dates, HostRouter, Peer, Router, Surface};
 pub use shutdown::Shutdown;
 pub use trace::{CORRELATION, TRACEPARENT, correlation, traceparent};

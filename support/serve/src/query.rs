@@ -70,9 +70,25 @@ pub fn percent_decode(text: &str) -> Option<String> {
     percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
+/// Fit for a segment of a path, or a name or value of a query or form: all but letters, digits and `-_.~$` is encoded.
+pub fn percent_encode(text: &str) -> String {
+    const ENCODED: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'$');
+    percent_encoding::utf8_percent_encode(text, ENCODED).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_encoded_decodes_to_itself() {
+        assert_eq!(percent_encode("$filter"), "$filter");
+        assert_eq!(percent_encode("a b+c/ü'&=%"), "a%20b%2Bc%2F%C3%BC%27%26%3D%25");
+        for text in ["", "a b+c/ü'&=%", "-_.~$", "\u{0}\n"] {
+            assert_eq!(percent_decode(&percent_encode(text)).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn decodes_names_and_values() {

@@ -11,6 +11,7 @@ mod call;
 mod cloud;
 mod doors;
 mod failure;
+mod paging;
 mod place;
 mod resources_filter;
 mod types;
@@ -267,10 +268,10 @@ fn is_version(text: &str) -> bool {
 
 /// Encoded separators would let two readers of one path see two resources (D01).
 fn check_path(path: &str) -> Result<(), Failure> {
-    let lower = path.to_ascii_lowercase();
     if !path.contains(['%', '\\']) {
         return Ok(());
     }
+    let lower = path.to_ascii_lowercase();
     let odd = ["%2f", "%5c", "%00", "%25", "\\"].iter().any(|bad| lower.contains(bad));
     if odd { Err(Failure::bad_uri()) } else { Ok(()) }
 }

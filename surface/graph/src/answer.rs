@@ -2,7 +2,7 @@
 
 use cs_directory::{Find, Page};
 use cs_ids::ObjectId;
-use cs_serve::{Response, empty, json};
+use cs_serve::{Response, empty, json, percent_encode};
 use cs_wire_arm::graph::GraphList;
 use http::StatusCode;
 use serde::Serialize;
@@ -88,15 +88,9 @@ fn next_link(call: &Call, last: ObjectId) -> String {
     let others = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skiptoken"));
     for (at, (name, value)) in others.chain([("$skiptoken", token.as_str())]).enumerate() {
         url.push(if at == 0 { '?' } else { '&' });
-        url.push_str(&format!("{}={}", encoded(name), encoded(value)));
+        url.push_str(&format!("{}={}", percent_encode(name), percent_encode(value)));
     }
     url
-}
-
-/// Fit for a segment of a path or a value of a query.
-pub(crate) fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// `$select`.

@@ -8,7 +8,7 @@ use cs_ids::ClientId;
 use cs_rbac::Operation;
 use cs_serve::percent_decode;
 
-use crate::{Parts, answer::encoded, failure::Failure};
+use crate::{Parts, failure::Failure};
 
 /// Where the key stands: `/v1.0/{collection}(…)`.
 const PLACE: usize = 1;
@@ -34,7 +34,7 @@ pub(crate) async fn plain(parts: &Parts, op: &Operation, path: &str) -> Result<S
         }
         .ok_or_else(|| DirectoryError::NoObject(text.chars().take(128).collect()))?,
     };
-    segments.splice(PLACE..=PLACE, [collection, encoded(&key)]);
+    segments.splice(PLACE..=PLACE, [collection, cs_serve::percent_encode(&key)]);
     Ok(format!("/{}", segments.join("/")))
 }
 

@@ -13,8 +13,8 @@ use cs_ids::{ObjectId, ResourceId, Scope, TenantId};
 use cs_rbac::builtin_roles;
 use cs_resources::{GROUPS, IDENTITIES, MACHINES};
 use cs_store::{
-    AccessRules, Assignment, AssignmentFilter, Assignments, Directory, Resource, ResourceFilter, Resources,
-    RoleRow, Subscription,
+    AccessRules, Assignment, AssignmentFilter, Assignments, Directory, Part, Resource, ResourceFilter,
+    Resources, RoleRow, Subscription,
 };
 use cs_store_sql::SqlStore;
 use serde_json::{Map, Value, json};
@@ -111,7 +111,8 @@ impl Exporter<'_> {
         let mut roles: HashMap<String, String> =
             builtin_roles().map(|r| (r.id.to_string(), r.name.to_string())).collect();
         roles.extend(self.roles().await?.into_iter().map(|r| (r.id, r.name)));
-        let everywhere = AssignmentFilter { scope: Scope::root(), below: true, principals: None };
+        let everywhere =
+            AssignmentFilter { scope: Scope::root(), below: true, principals: None, part: Part::WHOLE };
         let rows =
             self.store.assignments(self.tenant, everywhere).await.attempt("reading role assignments")?;
         let mut names: HashMap<ObjectId, String> = HashMap::new();

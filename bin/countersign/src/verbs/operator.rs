@@ -44,7 +44,8 @@ impl Operator {
             ("client_secret", &self.secret),
             ("scope", scope),
         ];
-        let body: Vec<String> = form.iter().map(|(n, v)| format!("{n}={}", encoded(v))).collect();
+        let body: Vec<String> =
+            form.iter().map(|(n, v)| format!("{n}={}", cs_serve::percent_encode(v))).collect();
         let call = Call::new(Method::POST, url)
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(body.join("&"));
@@ -86,12 +87,6 @@ impl Operator {
             _ => Err(Failure::failed(format!("{method} {path}: {}", answer.told()))),
         }
     }
-}
-
-/// A form's value.
-pub fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// The ready document of the running site: inside `countersign run` the one it names, else the data directory's.

@@ -85,7 +85,8 @@ impl Manager {
         check_name(id.name())?;
         let id = machine.id.child("extensions", id.name());
         if !self.is_there(op, &id).await?
-            && self.extensions(op, &machine.id).await?.len() >= EXTENSIONS_MAX as usize
+            && self.children(op, &machine.id, EXTENSIONS, EXTENSIONS_MAX).await?.len()
+                >= EXTENSIONS_MAX as usize
         {
             return Err(ResourceError::invalid("extensions", "are as many as a machine may have"));
         }

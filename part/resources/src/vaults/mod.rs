@@ -9,8 +9,9 @@ use cs_store::{AuditRecord, HostKind, Resource};
 use serde_json::{Value, json};
 
 use crate::{
-    Input, Manager, Patch, ResourceError, When, input,
+    Input, Manager, Page, Patch, ResourceError, When, input,
     kinds::{Members, Rules},
+    listing::page_size,
     write::{Companions, Shape},
 };
 
@@ -132,14 +133,17 @@ impl Manager {
         Ok(self.at.resources.soft_delete_resource(tenant, id.clone(), now, record).await?)
     }
 
-    /// Deleted vaults of a subscription that can be recovered.
+    /// A page of the deleted vaults of a subscription that can be recovered: those after an id's key.
     pub async fn deleted_vaults(
         &self,
         op: &Operation,
         subscription: SubscriptionId,
-    ) -> Result<Vec<Resource>, ResourceError> {
-        let all = self.at.resources.deleted_resources(op.caller.tenant, subscription).await?;
-        Ok(all.into_iter().filter(|r| r.kind.eq_ignore_ascii_case(VAULTS)).collect())
+        (after, asked): (String, u32),
+    ) -> Result<Page, ResourceError> {
+        let (tenant, size) = (op.caller.tenant, page_size(asked));
+        // Nothing but vaults is deleted softly.
+        let rows = self.at.resources.deleted_resources(tenant, subscription, after, size + 1).await?;
+        Ok(Page::of(rows, size, |r| r.id.key().to_owned()))
     }
 
     /// One of them, by its name and location.
@@ -154,7 +158,7 @@ impl Manager {
         name: &str,
     ) -> Result<Resource, ResourceError> {
         let location = input::location(Some(location))?.unwrap_or_default();
-        let all = self.deleted_vaults(op, subscription).await?;
+        let all = self.all_deleted(op, subscription).await?;
         all.into_iter()
             .find(|r| r.id.name().eq_ignore_ascii_case(name) && r.location == location)
             .ok_or_else(|| ResourceError::NoDeletedVault(name.to_owned()))
@@ -201,6 +205,15 @@ impl Manager {
         Ok(self.at.resources.recover_resource(op.caller.tenant, id.clone(), record).await?)
     }
 
+    async fn all_deleted(
+        &self,
+        op: &Operation,
+        subscription: SubscriptionId,
+    ) -> Result<Vec<Resource>, ResourceError> {
+        let (tenant, first) = (op.caller.tenant, String::new());
+        Ok(self.at.resources.deleted_resources(tenant, subscription, first, u32::MAX).await?)
+    }
+
     /// The host name of a new vault with its data key, or why it cannot be had.
     async fn vault_host(
         &self,
@@ -211,7 +224,7 @@ impl Manager {
     ) -> Result<Companions, ResourceError> {
         when.check(false)?;
         if self.at.resources.host_taken(HostKind::Vault, name.key()).await? {
-            let deleted = self.deleted_vaults(op, id.subscription()).await?;
+            let deleted = self.all_deleted(op, id.subscription()).await?;
             let as_written = name.as_str().to_owned();
             return Err(match deleted.iter().any(|r| r.id.name().eq_ignore_ascii_case(name.as_str())) {
                 true => ResourceError::VaultNameDeleted(as_written),

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use cs_ids::{Scope, TenantId};
 use cs_store::{Assignment, AssignmentFilter, Assignments, AuditRecord, Revision, StoreError};
 
-use super::{audit, revision};
+use super::{
+    audit, revision,
+    walk::{Walk, walk},
+};
 use crate::{Conn, Row, SqlStore, values};
 
 macro_rules! select_assignments {
@@ -19,8 +22,19 @@ macro_rules! select_assignments {
     };
 }
 
-/// A listing never grows past this; a subscription may hold 4,000 (rbac.md 10).
-const LIST_MAX: i64 = 100_000;
+const LIST: Walk = Walk {
+    at: select_assignments!(
+        "WHERE tenant = $1 AND scope_key = $2 AND name_key > $3 AND deleted = 0 ORDER BY name_key LIMIT $4"
+    ),
+    below: select_assignments!(
+        "WHERE tenant = $1 AND (scope_key, name_key) > ($2, $3) AND scope_key < $4 AND deleted = 0
+         ORDER BY scope_key, name_key LIMIT $5"
+    ),
+};
+
+fn is_wanted(filter: &AssignmentFilter, assignment: &Assignment) -> bool {
+    filter.principals.as_ref().is_none_or(|wanted| wanted.contains(&assignment.principal))
+}
 
 fn read(row: &Row) -> Result<Assignment, StoreError> {
     Ok(Assignment {
@@ -75,28 +89,21 @@ impl Assignments for SqlStore {
         self.read("listing role assignments", move |mut c| {
             let filter = filter.clone();
             Box::pin(async move {
+                let mut part = filter.part.clone();
                 let mut found = Vec::new();
-                let mut above = Some(filter.scope.key().to_owned());
-                while let Some(key) = above {
-                    let sql = select_assignments!(
-                        "WHERE tenant = $1 AND scope_key = $2 AND deleted = 0 ORDER BY name_key LIMIT $3"
-                    );
-                    found.extend(c.rows(sql, &values![tenant, &key, LIST_MAX]).await?);
-                    above = parent_key(&key);
+                loop {
+                    let rows = walk(&mut c, tenant, (&filter.scope, filter.below), &part, &LIST).await?;
+                    let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+                    let next =
+                        rows.last().filter(|_| rows.len() >= part.limit as usize).map(Assignment::place);
+                    found.extend(rows.into_iter().filter(|a| is_wanted(&filter, a)));
+                    // Of those that are wanted there may be few in many.
+                    if next.is_none() || found.len() >= part.limit as usize {
+                        found.truncate(part.limit as usize);
+                        return Ok(found);
+                    }
+                    part.after = next;
                 }
-                if filter.below {
-                    let (from, to) = below_range(filter.scope.key());
-                    let sql = select_assignments!(
-                        "WHERE tenant = $1 AND scope_key >= $2 AND scope_key < $3 AND deleted = 0
-                         ORDER BY scope_key, name_key LIMIT $4"
-                    );
-                    found.extend(c.rows(sql, &values![tenant, from, to, LIST_MAX]).await?);
-                }
-                let all = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-                Ok(match &filter.principals {
-                    None => all,
-                    Some(wanted) => all.into_iter().filter(|a| wanted.contains(&a.principal)).collect(),
-                })
             })
         })
         .await

@@ -62,7 +62,7 @@ pub(super) async fn list(
         Some(group) => ResourceId::of_group(subscription, group),
         None => ResourceId::of_subscription(subscription),
     };
-    let (from, to) = below_range(whole.key());
+    let (from, to) = below_range(f.below.as_deref().unwrap_or(whole.key()));
     let after = f.after.clone().filter(|after| *after > from).unwrap_or(from);
     let or_any = |x: &Option<String>| x.clone().unwrap_or_default();
     let mut params = values![

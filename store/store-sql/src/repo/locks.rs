@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_ids::{Scope, TenantId};
-use cs_store::{AuditRecord, Lock, LockLevel, Locks, StoreError};
+use cs_store::{AuditRecord, Lock, LockLevel, Locks, Part, StoreError};
 
 use super::{
-    assignments::{below_range, parent_key},
     audit,
+    walk::{Walk, walk},
 };
 use crate::{Row, SqlStore, values};
 
@@ -18,8 +18,13 @@ macro_rules! select_locks {
     };
 }
 
-/// A listing never grows past this.
-const LIST_MAX: i64 = 10_000;
+const LIST: Walk = Walk {
+    at: select_locks!("WHERE tenant = $1 AND scope_key = $2 AND name_key > $3 ORDER BY name_key LIMIT $4"),
+    below: select_locks!(
+        "WHERE tenant = $1 AND (scope_key, name_key) > ($2, $3) AND scope_key < $4
+         ORDER BY scope_key, name_key LIMIT $5"
+    ),
+};
 
 fn read(row: &Row) -> Result<Lock, StoreError> {
     Ok(Lock {
@@ -34,27 +39,17 @@ fn read(row: &Row) -> Result<Lock, StoreError> {
 
 #[async_trait]
 impl Locks for SqlStore {
-    async fn locks(&self, tenant: TenantId, scope: Scope, below: bool) -> Result<Vec<Lock>, StoreError> {
+    async fn locks(
+        &self,
+        tenant: TenantId,
+        scope: Scope,
+        below: bool,
+        part: Part,
+    ) -> Result<Vec<Lock>, StoreError> {
         self.read("reading locks", move |mut c| {
-            let scope = scope.clone();
+            let (scope, part) = (scope.clone(), part.clone());
             Box::pin(async move {
-                let mut found = Vec::new();
-                let mut at = Some(scope.key().to_owned());
-                while let Some(key) = at {
-                    let sql =
-                        select_locks!("WHERE tenant = $1 AND scope_key = $2 ORDER BY name_key LIMIT $3");
-                    found.extend(c.rows(sql, &values![tenant, &key, LIST_MAX]).await?);
-                    at = parent_key(&key);
-                }
-                if below {
-                    let (from, to) = below_range(scope.key());
-                    let sql = select_locks!(
-                        "WHERE tenant = $1 AND scope_key >= $2 AND scope_key < $3
-                         ORDER BY scope_key, name_key LIMIT $4"
-                    );
-                    found.extend(c.rows(sql, &values![tenant, from, to, LIST_MAX]).await?);
-                }
-                found.iter().map(read).collect()
+                walk(&mut c, tenant, (&scope, below), &part, &LIST).await?.iter().map(read).collect()
             })
         })
         .await

@@ -22,3 +22,4 @@ mod secrets;
 mod site;
 mod survey;
 mod tags;
+mod walk;

@@ -1,7 +1,7 @@
 //! A resource under another id, with all that hangs on it.
 
 use cs_ids::{ResourceId, TenantId};
-use cs_store::StoreError;
+use cs_store::{Revision, StoreError};
 
 use super::{assignments::below_range, revision};
 use crate::{Conn, values};
@@ -35,29 +35,50 @@ const TAGS: &str =
     "UPDATE resource_tags SET id_key = CAST($6 AS TEXT) || SUBSTR(id_key, $5), subscription = $7
      WHERE tenant = $1 AND (id_key = $2 OR (id_key >= $3 AND id_key < $4))";
 
-/// Moves one resource in the running transaction.
-pub(super) async fn one(
+/// Moves resources in the running transaction.
+pub(super) async fn all(
     c: &mut Conn<'_>,
     tenant: TenantId,
-    from: &ResourceId,
-    to: &ResourceId,
+    moves: &[(ResourceId, ResourceId)],
 ) -> Result<(), StoreError> {
-    let group = ResourceId::of_group(to.subscription(), to.group().unwrap_or_default());
-    let live = "SELECT id FROM resources WHERE tenant = $1 AND id_key = $2 AND deleted IS NULL";
-    if c.row(live, &values![tenant, group.key()]).await?.is_none() {
-        return Err(StoreError::Missing(group.to_string()));
+    let mut groups: Vec<ResourceId> = Vec::new();
+    for (_, to) in moves {
+        let group = ResourceId::of_group(to.subscription(), to.group().unwrap_or_default());
+        if !groups.contains(&group) {
+            is_there(c, tenant, &group).await?;
+            groups.push(group);
+        }
     }
+    let revision = revision::raise(c, tenant).await?;
+    for (from, to) in moves {
+        one(c, tenant, (from, to), revision).await?;
+    }
+    Ok(())
+}
+
+async fn is_there(c: &mut Conn<'_>, tenant: TenantId, id: &ResourceId) -> Result<(), StoreError> {
+    let live = "SELECT id FROM resources WHERE tenant = $1 AND id_key = $2 AND deleted IS NULL";
+    match c.row(live, &values![tenant, id.key()]).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Missing(id.to_string())),
+    }
+}
+
+async fn one(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    (from, to): (&ResourceId, &ResourceId),
+    revision: Revision,
+) -> Result<(), StoreError> {
     // A deleted one that can be recovered holds its id too.
     let any = "SELECT id FROM resources WHERE tenant = $1 AND id_key = $2";
     if c.row(any, &values![tenant, to.key()]).await?.is_some() {
         return Err(StoreError::Exists(to.to_string()));
     }
-    if c.row(live, &values![tenant, from.key()]).await?.is_none() {
-        return Err(StoreError::Missing(from.to_string()));
-    }
+    is_there(c, tenant, from).await?;
     rows(c, tenant, from, to).await?;
-    names(c, tenant, from, to).await?;
-    rules(c, tenant, from).await?;
+    names(c, tenant, (from, to), revision).await?;
+    rules(c, tenant, from, revision).await?;
     for statement in CONTENT {
         c.run(statement, &values![tenant, from.key(), to.key()]).await?;
     }
@@ -82,8 +103,8 @@ async fn rows(
 async fn names(
     c: &mut Conn<'_>,
     tenant: TenantId,
-    from: &ResourceId,
-    to: &ResourceId,
+    (from, to): (&ResourceId, &ResourceId),
+    revision: Revision,
 ) -> Result<(), StoreError> {
     c.run(
         "UPDATE host_names SET id = $3, id_key = $4, sealed_as = CASE WHEN sealed_as = '' THEN id_key ELSE sealed_as END
@@ -91,7 +112,6 @@ async fn names(
         &values![tenant, from.key(), to.as_str(), to.key()],
     )
     .await?;
-    let revision = revision::raise(c, tenant).await?;
     c.run(
         "UPDATE principals SET resource = $3, resource_key = $4, revision = $5
          WHERE tenant = $1 AND resource_key = $2 AND deleted = 0",
@@ -101,9 +121,13 @@ async fn names(
     .map(drop)
 }
 
-async fn rules(c: &mut Conn<'_>, tenant: TenantId, from: &ResourceId) -> Result<(), StoreError> {
+async fn rules(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    from: &ResourceId,
+    revision: Revision,
+) -> Result<(), StoreError> {
     let (first, last) = below_range(from.key());
-    let revision = revision::raise(c, tenant).await?;
     for rule in RULES {
         c.run(rule, &values![tenant, from.key(), &first, &last, revision]).await?;
     }

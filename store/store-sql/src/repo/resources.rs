@@ -207,9 +207,7 @@ impl Resources for SqlStore {
         self.write("moving resources", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
-                for (from, to) in &all.0 {
-                    moving::one(&mut c, tenant, from, to).await?;
-                }
+                moving::all(&mut c, tenant, &all.0).await?;
                 audit::append(&mut c, &all.1).await
             })
         })
@@ -273,13 +271,17 @@ impl Resources for SqlStore {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
+        after: String,
+        limit: u32,
     ) -> Result<Vec<Resource>, StoreError> {
         self.read("listing deleted resources", move |mut c| {
+            let after = after.clone();
             Box::pin(async move {
                 let sql = select_resources!(
-                    "WHERE r.tenant = $1 AND r.subscription = $2 AND r.deleted IS NOT NULL ORDER BY r.id_key LIMIT 1000"
+                    "WHERE r.tenant = $1 AND r.subscription = $2 AND r.id_key > $3 AND r.deleted IS NOT NULL
+                     ORDER BY r.id_key LIMIT $4"
                 );
-                c.rows(sql, &values![tenant, subscription]).await?.iter().map(read).collect()
+                c.rows(sql, &values![tenant, subscription, after, limit]).await?.iter().map(read).collect()
             })
         })
         .await

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_ids::{Scope, TenantId};
-use cs_store::{AccessRules, AuditRecord, DenyRow, Revision, RoleRow, RuleChanges, StoreError};
+use cs_store::{AccessRules, AuditRecord, DenyRow, Part, Revision, RoleRow, RuleChanges, StoreError};
 use serde_json::Value as Json;
 
 use super::{
-    assignments::{below_range, parent_key},
     audit, revision,
+    walk::{Walk, walk},
 };
 use crate::{Conn, Row, SqlStore, values};
 
@@ -31,6 +31,16 @@ macro_rules! select_denies {
         )
     };
 }
+
+const DENIES: Walk = Walk {
+    at: select_denies!(
+        "WHERE tenant = $1 AND scope_key = $2 AND id > $3 AND deleted = 0 ORDER BY id LIMIT $4"
+    ),
+    below: select_denies!(
+        "WHERE tenant = $1 AND (scope_key, id) > ($2, $3) AND scope_key < $4 AND deleted = 0
+         ORDER BY scope_key, id LIMIT $5"
+    ),
+};
 
 /// A listing never grows past this; a tenant may have 5,000 custom roles (rbac.md 10).
 const LIST_MAX: i64 = 10_000;
@@ -227,28 +237,17 @@ impl AccessRules for SqlStore {
         .await
     }
 
-    async fn denies(&self, tenant: TenantId, scope: Scope, below: bool) -> Result<Vec<DenyRow>, StoreError> {
+    async fn denies(
+        &self,
+        tenant: TenantId,
+        scope: Scope,
+        below: bool,
+        part: Part,
+    ) -> Result<Vec<DenyRow>, StoreError> {
         self.read("listing deny assignments", move |mut c| {
-            let scope = scope.clone();
+            let (scope, part) = (scope.clone(), part.clone());
             Box::pin(async move {
-                let mut found = Vec::new();
-                let mut at = Some(scope.key().to_owned());
-                while let Some(key) = at {
-                    let sql = select_denies!(
-                        "WHERE tenant = $1 AND scope_key = $2 AND deleted = 0 ORDER BY id LIMIT $3"
-                    );
-                    found.extend(c.rows(sql, &values![tenant, &key, LIST_MAX]).await?);
-                    at = parent_key(&key);
-                }
-                if below {
-                    let (from, to) = below_range(scope.key());
-                    let sql = select_denies!(
-                        "WHERE tenant = $1 AND scope_key >= $2 AND scope_key < $3 AND deleted = 0
-                         ORDER BY scope_key, id LIMIT $4"
-                    );
-                    found.extend(c.rows(sql, &values![tenant, from, to, LIST_MAX]).await?);
-                }
-                found.iter().map(deny).collect()
+                walk(&mut c, tenant, (&scope, below), &part, &DENIES).await?.iter().map(deny).collect()
             })
         })
         .await

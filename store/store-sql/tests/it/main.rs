@@ -49,7 +49,8 @@ cases! {
         a_moved_resource_is_found_at_its_new_place_alone,
         a_moved_vault_takes_its_name_and_children_along;
     assignments: the_same_grant_twice_is_one_grant, a_name_is_one_grant_in_the_tenant,
-        listing_by_scope_knows_above_and_below, one_of_many_equal_grants_wins;
+        listing_by_scope_knows_above_and_below, a_list_of_assignments_comes_in_parts_that_make_the_whole,
+        one_of_many_equal_grants_wins;
     resources: a_resource_is_found_without_regard_to_case, an_update_must_know_the_generation,
         one_of_many_creators_wins, a_host_name_belongs_to_one_tenant, a_soft_deleted_vault_keeps_its_name,
         a_group_takes_all_below_it_along, listing_goes_on_after_a_key, tags_are_counted;

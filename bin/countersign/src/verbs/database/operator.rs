@@ -7,10 +7,7 @@ use cs_ids::ServerName;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    failure::Failure,
-    verbs::operator::{self, encoded},
-};
+use crate::{failure::Failure, verbs::operator};
 
 const VERSION: &str = "2024-08-01";
 const AUTHORIZATION_VERSION: &str = "2022-04-01";
@@ -103,7 +100,7 @@ impl Operator {
             ("groups", "displayName", "group"),
             ("servicePrincipals", "displayName", "service"),
         ] {
-            let filter = encoded(&format!("{field} eq '{}'", name.replace('\'', "''")));
+            let filter = cs_serve::percent_encode(&format!("{field} eq '{}'", name.replace('\'', "''")));
             let query = format!("v1.0/{list}?$filter={filter}&$select=id");
             let answer = self.site.graph(&query, &format!("asking the directory for '{name}'")).await?;
             let rows = answer["value"].as_array().cloned().unwrap_or_default();

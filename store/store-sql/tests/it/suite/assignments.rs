@@ -1,5 +1,5 @@
 use cs_ids::Scope;
-use cs_store::{Assignment, AssignmentFilter, Assignments as _, Principal, StoreError};
+use cs_store::{Assignment, AssignmentFilter, Assignments as _, Part, Principal, StoreError};
 use futures_util::future::join_all;
 
 use crate::world::{NOW, World, uuid};
@@ -67,7 +67,8 @@ pub async fn listing_by_scope_knows_above_and_below(w: &World) {
         w.store.put_assignment(grant(w, &holder, scope), w.audit("put")).await.unwrap();
     }
     let listed = async |scope: &str, below: bool| {
-        let filter = AssignmentFilter { scope: Scope::parse(scope).unwrap(), below, principals: None };
+        let scope = Scope::parse(scope).unwrap();
+        let filter = AssignmentFilter { scope, below, principals: None, part: Part::WHOLE };
         let mut found: Vec<String> = w
             .store
             .assignments(w.tenant, filter)
@@ -84,6 +85,41 @@ pub async fn listing_by_scope_knows_above_and_below(w: &World) {
     assert_eq!(listed(&format!("{subscription}/resourcegroups/LAB"), false).await, at_lab);
     assert_eq!(listed(&subscription, false).await.len(), 2);
     assert_eq!(listed(&subscription, true).await.len(), 4);
+}
+
+pub async fn a_list_of_assignments_comes_in_parts_that_make_the_whole(w: &World) {
+    let (holder, other) = (w.principal().await, w.principal().await);
+    let subscription = format!("/subscriptions/{}", w.subscription);
+    let scopes =
+        [subscription.clone(), format!("{subscription}/resourceGroups/a"), format!("{subscription}/x/y")];
+    for scope in ["/".to_owned()].iter().chain(&scopes) {
+        for who in [&holder, &other] {
+            w.store.put_assignment(grant(w, who, scope), w.audit("put")).await.unwrap();
+        }
+    }
+    let list = async |principals: Option<Vec<_>>, part: Part| {
+        let filter =
+            AssignmentFilter { scope: Scope::parse(&scopes[0]).unwrap(), below: true, principals, part };
+        w.store.assignments(w.tenant, filter).await.unwrap()
+    };
+    for principals in [None, Some(vec![other.object])] {
+        let whole = list(principals.clone(), Part::WHOLE).await;
+        assert_eq!(whole.len(), if principals.is_some() { 4 } else { 8 });
+        assert_eq!(whole[0].scope.key(), "/", "what is above comes first");
+        for limit in 1..4 {
+            let mut parts: Vec<Assignment> = Vec::new();
+            loop {
+                let after = parts.last().map(Assignment::place);
+                let part = list(principals.clone(), Part { after, limit }).await;
+                assert!(part.len() <= limit as usize);
+                if part.is_empty() {
+                    break;
+                }
+                parts.extend(part);
+            }
+            assert_eq!(parts, whole, "{limit}");
+        }
+    }
 }
 
 pub async fn one_of_many_equal_grants_wins(w: &World) {

@@ -64,7 +64,7 @@ pub async fn a_soft_deleted_vault_keeps_its_name(w: &World) {
     assert_eq!(w.store.resource(w.tenant, id(&name)).await.unwrap(), None);
     assert_eq!(w.store.host_owner(HostKind::Vault, name.clone()).await.unwrap(), None);
     assert!(w.store.host_taken(HostKind::Vault, name.clone()).await.unwrap());
-    let deleted = w.store.deleted_resources(w.tenant, w.subscription).await.unwrap();
+    let deleted = w.store.deleted_resources(w.tenant, w.subscription, String::new(), 10).await.unwrap();
     assert_eq!(
         deleted.iter().map(|r| (r.id.clone(), r.deleted)).collect::<Vec<_>>(),
         [(id(&name), Some(NOW))]
@@ -99,6 +99,15 @@ pub async fn listing_goes_on_after_a_key(w: &World) {
         found.extend(page.iter().map(|r| r.id.name().to_owned()));
     }
     assert_eq!(found, ["kv0", "kv1", "kv2", "kv3", "kv4"]);
+    for parent in ["kv2", "kv20", "kv3"] {
+        w.put(w.vault(parent)).await.unwrap();
+        let child = w.vault_id(parent).child("things", "t");
+        w.put(Resource { id: child, ..w.vault(parent) }).await.unwrap();
+    }
+    let below = Some(w.vault_id("kv2").key().to_owned());
+    let children = w.store.resources(w.tenant, ResourceFilter { below, limit: 10, ..of(w) }).await.unwrap();
+    let ids: Vec<&str> = children.iter().map(|r| r.id.as_str()).collect();
+    assert_eq!(ids, [w.vault_id("kv2").child("things", "t").as_str()], "and none of its neighbours");
 }
 
 pub async fn tags_are_counted(w: &World) {

@@ -1,7 +1,7 @@
 use cs_ids::Scope;
 use cs_store::{
-    AccessRules as _, Assignment, Assignments as _, DenyRow, Lock, LockLevel, Locks as _, Resources as _,
-    RoleRow, StoreError,
+    AccessRules as _, Assignment, Assignments as _, DenyRow, Lock, LockLevel, Locks as _, Part,
+    Resources as _, RoleRow, StoreError,
 };
 use serde_json::json;
 
@@ -92,10 +92,14 @@ pub async fn denies_and_locks_go_with_their_scope(w: &World) {
     assert!(w.store.put_lock(lock.clone(), w.audit("lock")).await.unwrap());
     let read_only = Lock { name: "KEEP".into(), level: LockLevel::ReadOnly, ..lock };
     assert!(!w.store.put_lock(read_only, w.audit("lock")).await.unwrap());
-    let locks = async |at: &Scope, below| w.store.locks(w.tenant, at.clone(), below).await.unwrap().len();
+    let locks = async |at: &Scope, below| {
+        w.store.locks(w.tenant, at.clone(), below, Part::WHOLE).await.unwrap().len()
+    };
     assert_eq!((locks(group.scope(), false).await, locks(group.scope(), true).await), (0, 1));
     assert_eq!(locks(&scope.child("secrets", "x"), false).await, 1, "above counts");
-    let denies = async |at: &Scope, below| w.store.denies(w.tenant, at.clone(), below).await.unwrap().len();
+    let denies = async |at: &Scope, below| {
+        w.store.denies(w.tenant, at.clone(), below, Part::WHOLE).await.unwrap().len()
+    };
     assert_eq!((denies(group.scope(), false).await, denies(group.scope(), true).await), (0, 1));
     let (_, seen) = w.store.rules_since(w.tenant, 0).await.unwrap();
     w.store.remove_resource(w.tenant, group.clone(), w.audit("rm")).await.unwrap();

@@ -101,19 +101,14 @@ async fn list(call: &Call) -> Answer {
         None => PAGE_MAX,
         Some(n) => n.parse().ok().filter(|n| (1..=PAGE_MAX).contains(n)).ok_or_else(bad)?,
     };
-    let from = match call.query.get("$skipToken") {
-        None => String::new(),
-        Some(token) => cs_jose::decode_url(token)
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(Failure::bad_uri)?,
-    };
+    let from = crate::paging::after(call)?.unwrap_or_default();
     let prefix = call.query.get("$filter").unwrap_or_default();
     let found = call.parts.blobs.containers(call.allowed()?, &account, prefix, &from, size + 1).await;
     let mut found = found.map_err(refused)?;
     // The one too many is where the next page begins.
     let next = (found.len() > size as usize).then(|| found.pop()).flatten();
     let rows: Vec<Value> = found.iter().map(|row| shown(call, &resource, row)).collect();
-    let next_link = next.map(|row| crate::types::resources::next_page(call, &row.name));
+    let next_link = next.map(|row| crate::paging::link(call, &row.name));
     Ok(json(StatusCode::OK, &List { value: rows, next_link, count: None }))
 }
 

@@ -15,7 +15,6 @@ use super::containers::account;
 use crate::{
     call::{Answer, Call},
     failure::Failure,
-    types::resources::encoded,
 };
 
 /// What the signatures name: all clients of the last years know it, and its text names what the signature is of.
@@ -183,5 +182,8 @@ async fn sign(
     let signature = cs_jose::encode_std(key.sign(text(account.id.name(), &fields).as_bytes()));
     call.record().await?;
     let all = fields.iter().map(|(name, value)| (*name, value)).chain([("sig", &signature)]);
-    Ok(all.map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&"))
+    Ok(all
+        .map(|(name, value)| format!("{name}={}", cs_serve::percent_encode(value)))
+        .collect::<Vec<_>>()
+        .join("&"))
 }

@@ -3,7 +3,7 @@
 use cs_ids::ObjectId;
 use cs_resources::{Assignment, AssignmentInput, Existing, ListWhich};
 use cs_serve::json;
-use cs_wire_arm::{Filter, List, RoleAssignment, RoleAssignmentBody, RoleAssignmentProperties};
+use cs_wire_arm::{Filter, RoleAssignment, RoleAssignmentBody, RoleAssignmentProperties};
 use http::StatusCode;
 
 use super::definitions::role_id;
@@ -12,6 +12,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Also, Body, Type, also, door},
     failure::{Failure, shown},
+    paging,
 };
 
 const KIND: &str = "Microsoft.Authorization/roleAssignments";
@@ -46,9 +47,9 @@ pub(crate) static TYPE: Type = Type {
 
 async fn list(call: &Call) -> Answer {
     let which = which(call)?;
-    let all = call.manager().list_assignments(&call.op, &call.scope, which).await?;
-    let value: Vec<RoleAssignment> = all.iter().map(|a| assignment(a, true)).collect();
-    Ok(json(StatusCode::OK, &List::from(value)))
+    let part = paging::part(call)?;
+    let page = call.manager().list_assignments(&call.op, &call.scope, which, part).await?;
+    Ok(paging::answer(call, &page, |a| Some(assignment(a, true))))
 }
 
 /// The filters of rbac.md 3; any other is refused.

@@ -4,9 +4,7 @@ use cs_ids::{ResourceId, Scope};
 use cs_rbac::{RoleDefinition as Role, RoleId};
 use cs_resources::{KnownRole, ResourceError, RoleInput};
 use cs_serve::json;
-use cs_wire_arm::{
-    Filter, List, RoleDefinition, RoleDefinitionBody, RoleDefinitionProperties, RolePermission,
-};
+use cs_wire_arm::{Filter, RoleDefinition, RoleDefinitionBody, RoleDefinitionProperties, RolePermission};
 use http::StatusCode;
 
 use crate::{
@@ -14,6 +12,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Body, Type, door},
     failure::{Failure, shown},
+    paging,
 };
 
 const KIND: &str = "Microsoft.Authorization/roleDefinitions";
@@ -52,9 +51,8 @@ pub(crate) fn role_id(scope: &Scope, role: &str) -> String {
 async fn roles(call: &Call) -> Answer {
     let wanted = RoleFilter::parse(call.query.get("$filter"))?;
     let found = call.manager().roles_at(&call.op, &call.scope).await?;
-    let found = found.iter().filter(|r| wanted.fits(&r.definition));
-    let value: Vec<RoleDefinition> = found.map(|r| definition(r, &call.scope)).collect();
-    Ok(json(StatusCode::OK, &List::from(value)))
+    let found: Vec<_> = found.into_iter().filter(|r| wanted.fits(&r.definition)).collect();
+    paging::cut(call, found, |r| r.definition.id.to_string(), |r| definition(r, &call.scope))
 }
 
 fn role_in_path(call: &Call) -> Result<RoleId, Failure> {

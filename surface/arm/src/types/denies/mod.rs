@@ -12,6 +12,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Body, Type, door, open_door},
     failure::{Failure, shown},
+    paging,
 };
 
 const READ: &str = "Microsoft.Authorization/denyAssignments/read";
@@ -45,9 +46,8 @@ pub(crate) static PERMISSIONS: Type = Type {
 
 async fn list(call: &Call) -> Answer {
     let (below, wanted) = filter(call)?;
-    let all = call.manager().denies(&call.op, &call.scope, below).await?;
-    let rows: Vec<Value> = all.iter().filter(|d| wanted.fits(d)).map(reply).collect();
-    Ok(json(StatusCode::OK, &List::from(rows)))
+    let page = call.manager().denies(&call.op, &call.scope, below, paging::part(call)?).await?;
+    Ok(paging::answer(call, &page, |deny| wanted.fits(deny).then(|| reply(deny))))
 }
 
 /// The filters of rbac.md 5; any other is refused.

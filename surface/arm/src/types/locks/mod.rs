@@ -2,7 +2,7 @@
 
 use cs_resources::{Lock, LockLevel};
 use cs_serve::json;
-use cs_wire_arm::{Filter, List};
+use cs_wire_arm::Filter;
 use http::StatusCode;
 use serde_json::{Value, json as value};
 
@@ -11,6 +11,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Body, Type, door},
     failure::{Failure, shown},
+    paging,
 };
 
 const READ: &str = "Microsoft.Authorization/locks/read";
@@ -41,9 +42,8 @@ async fn list(call: &Call) -> Answer {
             _ => return Err(Failure::bad_filter(text)),
         },
     };
-    let all = call.manager().locks(&call.op, &call.scope, below).await?;
-    let rows: Vec<Value> = all.iter().map(reply).collect();
-    Ok(json(StatusCode::OK, &List::from(rows)))
+    let page = call.manager().locks(&call.op, &call.scope, below, paging::part(call)?).await?;
+    Ok(paging::answer(call, &page, |lock| Some(reply(lock))))
 }
 
 async fn show(call: &Call) -> Answer {

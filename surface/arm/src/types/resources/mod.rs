@@ -13,6 +13,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Body, Type, open_door},
     failure::Failure,
+    paging,
     resources_filter::RowFilter,
 };
 
@@ -74,7 +75,7 @@ pub(crate) async fn answer_list(call: &Call, which: Which<'_>) -> Answer {
             value.push(if which.whole { whole(r, call) } else { row(r, expand) });
         }
     }
-    let next_link = page.next.map(|after| next_page(call, &after));
+    let next_link = page.next.map(|after| paging::link(call, &after));
     Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
 }
 
@@ -92,13 +93,8 @@ fn lookup(
         Some(kind) => lookup.kind = Some(kind.to_lowercase()),
         None => lookup.groups = Some(false),
     }
-    if let Some(top) = call.query.get("$top") {
-        lookup.limit = top.parse().ok().filter(|n| *n > 0).ok_or_else(|| Failure::bad_filter(top))?;
-    }
-    if let Some(token) = call.query.get("$skiptoken") {
-        let after = cs_jose::decode_url(token).and_then(|bytes| String::from_utf8(bytes).ok());
-        lookup.after = Some(after.ok_or_else(Failure::bad_uri)?);
-    }
+    lookup.limit = paging::top(call)?;
+    lookup.after = paging::after(call)?;
     Ok(lookup)
 }
 
@@ -108,24 +104,4 @@ pub(crate) fn may_read(call: &Call, r: &Resource) -> Result<bool, Failure> {
         return call.is_visible(r.id.scope());
     }
     Ok(call.may(&format!("{}/read", r.kind), r.id.scope())?.is_some())
-}
-
-/// The same request from `after` on. Clients may decode and encode it again: the token is plain base64url.
-pub(crate) fn next_page(call: &Call, after: &str) -> String {
-    let mut url = format!("{}{}", call.address.management(), call.list_path());
-    let token = cs_jose::encode_url(after);
-    let others = call.query.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("$skiptoken"));
-    for (at, (name, value)) in others.chain([("$skiptoken", token.as_str())]).enumerate() {
-        url.push(if at == 0 { '?' } else { '&' });
-        url.push_str(&encoded(name));
-        url.push('=');
-        url.push_str(&encoded(value));
-    }
-    url
-}
-
-/// A word of a query, with whatever might end it encoded.
-pub(crate) fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

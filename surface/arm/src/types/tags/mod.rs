@@ -2,7 +2,7 @@
 
 use cs_resources::{TagChange, TagName};
 use cs_serve::json;
-use cs_wire_arm::{Count, List, TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply, tag_map};
+use cs_wire_arm::{Count, TagNameReply, TagValueReply, TagsBody, TagsProperties, TagsReply, tag_map};
 use http::StatusCode;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     call::{Answer, Call},
     doors::{Body, Type, door},
     failure::Failure,
+    paging,
 };
 
 const NAMES_READ: &str = "Microsoft.Resources/subscriptions/tagNames/read";
@@ -53,8 +54,7 @@ pub(crate) static TYPE: Type = Type {
 
 async fn names(call: &Call) -> Answer {
     let all = call.manager().tag_names(&call.op, call.subscription()?).await?;
-    let replies: Vec<TagNameReply> = all.iter().map(|tag| reply(call, tag)).collect();
-    Ok(json(StatusCode::OK, &List::from(replies)))
+    paging::cut(call, all, |tag| tag.name.to_lowercase(), |tag| reply(call, tag))
 }
 
 fn reply(call: &Call, tag: &TagName) -> TagNameReply {

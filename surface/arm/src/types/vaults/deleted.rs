@@ -10,6 +10,7 @@ use crate::{
     answer::bare,
     call::{Answer, Call},
     doors::{Body, Type, door},
+    paging,
 };
 
 const LIST: &str = "Microsoft.KeyVault/deletedVaults/read";
@@ -41,8 +42,11 @@ pub(crate) static TYPE: Type = Type {
 };
 
 async fn deleted_list(call: &Call) -> Answer {
-    let all = call.manager().deleted_vaults(&call.op, call.subscription()?).await?;
-    Ok(json(StatusCode::OK, &List::from(all.iter().map(deleted).collect::<Vec<_>>())))
+    let part = (paging::after(call)?.unwrap_or_default(), paging::top(call)?);
+    let page = call.manager().deleted_vaults(&call.op, call.subscription()?, part).await?;
+    let value: Vec<_> = page.rows.iter().map(deleted).collect();
+    let next_link = page.next.map(|after| paging::link(call, &after));
+    Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
 }
 
 async fn deleted_show(call: &Call) -> Answer {

@@ -84,18 +84,13 @@ async fn list(call: &Call) -> Answer {
         None => PAGE_MAX,
         Some(n) => n.parse::<u32>().ok().filter(|n| *n > 0).ok_or_else(bad)?.min(PAGE_MAX),
     };
-    let after = match call.query.get("$skipToken") {
-        None => String::new(),
-        Some(token) => cs_jose::decode_url(token)
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(Failure::bad_uri)?,
-    };
+    let after = crate::paging::after(call)?.unwrap_or_default();
     let found = call.parts.vaults.list(call.allowed()?, &vault, &after, size + 1).await;
     let mut found = found.map_err(refused)?;
     let more = found.len() > size as usize;
     found.truncate(size as usize);
     let last = found.last().filter(|_| more);
-    let next_link = last.map(|row| crate::types::resources::next_page(call, &row.name.to_ascii_lowercase()));
+    let next_link = last.map(|row| crate::paging::link(call, &row.name.to_ascii_lowercase()));
     let value: Vec<Value> = found.iter().map(|row| described(call, &vault, row)).collect();
     Ok(json(StatusCode::OK, &List { value, next_link, count: None }))
 }
