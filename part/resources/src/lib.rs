@@ -69,6 +69,7 @@ pub use input::{Input, Patch, When};
 pub use listing::Page;
 pub use locks::Deed;
 pub use machines::{Attachments, EXTENSIONS, JoinText, MACHINES, principal_of};
+pub use reading::Seen;
 pub use roles::{KnownRole, Made, RoleInput};
 pub use servers::SERVERS;
 pub use tags::{TagChange, TagName, TagValue};

@@ -4,9 +4,11 @@
 //! whether anything has changed, and what is kept is what is there. Where replicas share a database it is asked each
 //! time, since whoever wrote at one of them must not read the old state at another.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use cs_ids::{ResourceId, SubscriptionId, TenantId};
+use cs_names::Address;
 use cs_rbac::Operation;
 use cs_store::{Fresh, Resource};
 use quick_cache::{Equivalent, Weighter, sync::Cache};
@@ -32,9 +34,23 @@ impl Equivalent<Key> for Asked<'_> {
     }
 }
 
+/// A resource as it was read, with room for what whoever shows it makes of it.
+#[derive(Debug)]
+pub struct Seen {
+    pub resource: Resource,
+    /// How it was written for the callers of one address. It goes with the row it was made of.
+    pub written: OnceLock<(Address, Bytes)>,
+}
+
+impl Seen {
+    fn new(resource: Resource) -> Arc<Self> {
+        Arc::new(Self { resource, written: OnceLock::new() })
+    }
+}
+
 /// What was read and is still so.
 pub(crate) struct Known {
-    resources: Cache<Key, Fresh<Arc<Resource>>, Weight>,
+    resources: Cache<Key, Fresh<Arc<Seen>>, Weight>,
     /// A subscription never changes its tenant, and none goes.
     tenants: Cache<SubscriptionId, TenantId>,
 }
@@ -53,11 +69,12 @@ impl Default for Known {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Key, Fresh<Arc<Resource>>> for Weight {
-    fn weight(&self, (_, id): &Key, kept: &Fresh<Arc<Resource>>) -> u64 {
-        let r = &kept.value;
+impl Weighter<Key, Fresh<Arc<Seen>>> for Weight {
+    fn weight(&self, (_, id): &Key, kept: &Fresh<Arc<Seen>>) -> u64 {
+        let r = &kept.value.resource;
         let tags: usize = r.tags.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
-        (512 + id.len() * 4 + tags + size(&r.extra) + size(&r.properties)) as u64
+        // Twice: as a document and as text.
+        (512 + id.len() * 4 + 2 * (tags + size(&r.extra) + size(&r.properties))) as u64
     }
 }
 
@@ -76,9 +93,9 @@ fn size(value: &Value) -> usize {
 impl Manager {
     /// The resource, or the error that it is not there: to be shown. Whoever changes something reads with
     /// [`Manager::existing`].
-    pub async fn shown(&self, op: &Operation, id: &ResourceId) -> Result<Arc<Resource>, ResourceError> {
+    pub async fn shown(&self, op: &Operation, id: &ResourceId) -> Result<Arc<Seen>, ResourceError> {
         if !self.at.resources.is_alone() {
-            return self.existing(op, id).await.map(Arc::new);
+            return self.existing(op, id).await.map(Seen::new);
         }
         let (tenant, now) = (op.caller.tenant, self.at.clock.now());
         let changes = self.at.resources.changes();
@@ -86,7 +103,7 @@ impl Manager {
         if let Some(known) = known.filter(|known| known.is_good(changes, now)) {
             return Ok(known.value);
         }
-        let found = Arc::new(self.existing(op, id).await?);
+        let found = Seen::new(self.existing(op, id).await?);
         let key = (tenant, id.key().to_owned());
         self.known.resources.insert(key, Fresh::new(Arc::clone(&found), changes, now));
         Ok(found)

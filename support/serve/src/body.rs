@@ -51,11 +51,17 @@ pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
     }
 }
 
+/// The same, of JSON that was written before.
+pub fn json_bytes(status: StatusCode, bytes: Bytes) -> Response {
+    typed(status, "application/json; charset=utf-8", bytes)
+}
+
 pub fn text(status: StatusCode, text: impl Into<String>) -> Response {
     typed(status, "text/plain; charset=utf-8", text.into().into_bytes())
 }
 
-fn typed(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response {
+fn typed(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
+    let bytes = bytes.into();
     let length = bytes.len();
     let mut response = http::Response::new(full(bytes));
     *response.status_mut() = status;

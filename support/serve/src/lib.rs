@@ -13,7 +13,9 @@ mod router;
 mod shutdown;
 mod trace;
 
-pub use body::{Body, BodyError, BoxError, Request, Response, empty, full, json, read_body, stream, text};
+pub use body::{
+    Body, BodyError, BoxError, Request, Response, empty, full, json, json_bytes, read_body, stream, text,
+};
 pub use doors::{Door, Doors, Found, Needs, Params, Paths};
 pub use headers::{Bearer, bearer, single};
 pub use listener::{Limits, Listener, Protocol};

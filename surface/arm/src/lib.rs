@@ -16,15 +16,16 @@ mod place;
 mod resources_filter;
 mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cs_access::Access;
 use cs_audit::Audit;
-use cs_authority::{KnownResource, TokenCheck};
+use cs_authority::{Audiences, KnownResource, TokenCheck};
 use cs_blob::Blobs;
 use cs_databases::Databases;
 use cs_ids::{CorrelationId, Scope, SubscriptionId, TenantId};
+use cs_names::Address;
 use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
@@ -74,11 +75,12 @@ pub struct Parts {
 pub struct Arm {
     parts: Arc<Parts>,
     doors: doors::Tables,
+    audiences: Mutex<Option<(Address, Arc<Audiences>)>>,
 }
 
 impl Arm {
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), doors: doors::Tables::new() }
+        Self { parts: Arc::new(parts), doors: doors::Tables::new(), audiences: Mutex::default() }
     }
 }
 
@@ -199,12 +201,25 @@ impl Arm {
         Ok(response)
     }
 
+    /// The names of this resource at an address; nearly everybody comes by the same one.
+    fn audiences(&self, address: &Address) -> Arc<Audiences> {
+        let mut last = self.audiences.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, names)) if known == address => Arc::clone(names),
+            _ => {
+                let names = Arc::new(KnownResource::Arm.audiences(address));
+                *last = Some((address.clone(), Arc::clone(&names)));
+                names
+            }
+        }
+    }
+
     /// Who asks. Without a good token the answer says where to get one: at the tenant of the subscription in the
     /// path, where there is one (arm.md 2.2).
     async fn caller(&self, headers: &HeaderMap, path: &str, context: &Context) -> Result<Caller, Failure> {
         let refusal = match bearer(headers) {
             Bearer::Token(token) => {
-                let audiences = KnownResource::Arm.audiences(&context.address);
+                let audiences = self.audiences(&context.address);
                 match self.parts.tokens.check(token, &audiences) {
                     Ok(caller) => return Ok(caller),
                     Err(refusal) => Failure::token(refusal, &audiences, context.started),

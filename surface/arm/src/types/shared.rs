@@ -1,13 +1,14 @@
 //! What most types answer alike.
 
 use cs_resources::Resource;
-use cs_serve::{Response, json};
+use cs_serve::{Response, json, json_bytes};
 use http::StatusCode;
 
 use super::resources::{self, Which};
 use crate::{
     answer::{Shown, bare, head},
     call::{Answer, Call},
+    failure::Failure,
 };
 
 /// Why a list asks for no action at its door.
@@ -21,7 +22,18 @@ pub(crate) async fn list(call: &Call) -> Answer {
 
 pub(crate) async fn show(call: &Call) -> Answer {
     let found = call.manager().shown(&call.op, call.id_here()?).await?;
-    Ok(json(StatusCode::OK, &Shown::new(&found, call)))
+    // Whoever waits for something reads it over and over: it is written once.
+    let address = &call.address;
+    if let Some((_, written)) = found.written.get().filter(|(at, _)| at == address) {
+        return Ok(json_bytes(StatusCode::OK, written.clone()));
+    }
+    let Ok(written) = serde_json::to_vec(&Shown::new(&found.resource, call)) else {
+        return Err(Failure::internal("writing a resource"));
+    };
+    let written = bytes::Bytes::from(written);
+    // Those who come by another address have theirs written each time.
+    let _ = found.written.set((address.clone(), written.clone()));
+    Ok(json_bytes(StatusCode::OK, written))
 }
 
 pub(crate) async fn exists(call: &Call) -> Answer {

@@ -172,6 +172,23 @@ async fn lists_have_pages() {
 }
 
 #[tokio::test]
+async fn what_is_read_again_is_what_was_written_last() {
+    let world = World::with_group().await;
+    let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/m1");
+    let tag = async || world.get("owner", &id).await.ok()["tags"]["n"].clone();
+    world.put("owner", &id, r#"{"location":"local","tags":{"n":"1"}}"#).await.ok();
+    assert_eq!((tag().await, tag().await), (json!("1"), json!("1")));
+    world.send("owner", "PATCH", &id, r#"{"tags":{"n":"2"}}"#).await.ok();
+    assert_eq!(tag().await, "2");
+    let tags = format!("{id}/providers/Microsoft.Resources/tags/default");
+    world.put("owner", &tags, r#"{"properties":{"tags":{"n":"3"}}}"#).await.ok();
+    assert_eq!(tag().await, "3");
+    assert_eq!(world.get("nobody", &id).await.status, 403, "kept for whoever may read it");
+    world.send("owner", "DELETE", &id, "").await;
+    assert_eq!(world.get("owner", &id).await.status, 404);
+}
+
+#[tokio::test]
 async fn the_lab_reads_what_its_role_lets_it() {
     let world = World::with_group().await;
     let id = format!("{S}/resourceGroups/Lab/providers/Microsoft.HybridCompute/machines/m1");
