@@ -53,23 +53,7 @@ impl Vaults {
         vault: &OpenVault,
         new: NewSecret,
     ) -> Result<Secret, VaultError> {
-        check(new.value.len(), new.content_type.as_deref(), &new.tags, new.not_before, new.expires)?;
-        let version = self.parts.chance.uuid().simple().to_string();
-        let sealed =
-            vault.key.seal(&place_of(vault, &new.name, &version), new.value.as_bytes(), &*self.parts.chance);
-        let now = whole_seconds(self.parts.clock.now());
-        let mut row = SecretRow {
-            name: new.name,
-            version,
-            sealed,
-            content_type: new.content_type,
-            tags: new.tags,
-            enabled: new.enabled,
-            not_before: new.not_before,
-            expires: new.expires,
-            created: now,
-            updated: now,
-        };
+        let mut row = self.version_of(vault, &new)?;
         let audit = AuditRecord::done(op, allowed);
         let stored = self.parts.secrets.set_secret(allowed, vault.place.clone(), row.clone(), audit).await;
         row.name = stored.map_err(|error| match error {
@@ -78,6 +62,52 @@ impl Vaults {
         })?;
         row.sealed.clear();
         Ok(Secret { row, value: Some(new.value) })
+    }
+
+    /// The same, where no secret of the name is there.
+    ///
+    /// # Errors
+    /// [`VaultError::Exists`] where one is, and those of [`Vaults::set`].
+    pub async fn create(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        new: NewSecret,
+    ) -> Result<Secret, VaultError> {
+        let mut row = self.version_of(vault, &new)?;
+        let audit = AuditRecord::done(op, allowed);
+        let only = vec![row.clone()];
+        self.parts.secrets.restore_secret(allowed, vault.place.clone(), only, audit).await.map_err(
+            |error| match error {
+                StoreError::Exists(_) => VaultError::Exists(row.name.clone()),
+                StoreError::Conflict(_) => VaultError::Deleted(row.name.clone()),
+                other => other.into(),
+            },
+        )?;
+        row.sealed.clear();
+        Ok(Secret { row, value: Some(new.value) })
+    }
+
+    /// A new version of what was given, sealed.
+    fn version_of(&self, vault: &OpenVault, new: &NewSecret) -> Result<SecretRow, VaultError> {
+        check(new.value.len(), new.content_type.as_deref(), &new.tags, new.not_before, new.expires)?;
+        let version = self.parts.chance.uuid().simple().to_string();
+        let sealed =
+            vault.key.seal(&place_of(vault, &new.name, &version), new.value.as_bytes(), &*self.parts.chance);
+        let now = whole_seconds(self.parts.clock.now());
+        Ok(SecretRow {
+            name: new.name.clone(),
+            version,
+            sealed,
+            content_type: new.content_type.clone(),
+            tags: new.tags.clone(),
+            enabled: new.enabled,
+            not_before: new.not_before,
+            expires: new.expires,
+            created: now,
+            updated: now,
+        })
     }
 
     /// Reads a secret's value; answered only after its audit record is durable.

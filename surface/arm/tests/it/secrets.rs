@@ -126,3 +126,44 @@ async fn reading_is_not_writing_and_a_role_may_hold_for_one_secret() {
     world.put("owner", &lock, r#"{"properties":{"level":"ReadOnly"}}"#).await.ok();
     assert_eq!(world.put("writer", &mine, &body).await.refusal(), (409, "ScopeLocked".into()));
 }
+
+#[tokio::test]
+async fn of_many_who_want_a_new_secret_one_makes_it() {
+    let world = World::with_group().await;
+    let one = format!("{}/secrets/once", vault(&world).await);
+    let body = secret(json!({"value": "v"}));
+    let tries = (0..8).map(|_| world.conditional("PUT", &one, &body, ("If-None-Match", "*")));
+    let mut found: Vec<u16> =
+        futures_util::future::join_all(tries).await.iter().map(|reply| reply.status).collect();
+    found.sort_unstable();
+    assert_eq!(found, [201, 412, 412, 412, 412, 412, 412, 412]);
+}
+
+#[tokio::test]
+async fn e10_a_patch_changes_what_it_names() {
+    let world = World::with_group().await;
+    let one = format!("{}/secrets/p", vault(&world).await);
+    let patch = async |properties: Value| {
+        world.send("owner", "PATCH", &one, &json!({"properties": properties}).to_string()).await
+    };
+    assert_eq!(patch(json!({"contentType": "a"})).await.refusal(), (404, "SecretNotFound".into()));
+    assert_eq!(patch(json!({"value": "v"})).await.refusal(), (404, "SecretNotFound".into()));
+    let body = secret(json!({"value": "s3cret-a", "contentType": "a", "attributes": {"exp": 50}}));
+    let made = world.put("owner", &one, &body).await.ok();
+    let version = |reply: &Value| reply["properties"]["secretUriWithVersion"].clone();
+    let changed = patch(json!({"attributes": {"enabled": false, "nbf": 40}})).await.ok();
+    assert_eq!(version(&changed), version(&made));
+    let attributes = &changed["properties"]["attributes"];
+    let three = (&attributes["enabled"], &attributes["nbf"], &attributes["exp"]);
+    assert_eq!(three, (&json!(false), &json!(40), &json!(50)));
+    assert_eq!((&changed["tags"], &changed["properties"]["contentType"]), (&made["tags"], &json!("a")));
+    let anew = patch(json!({"value": "s3cret-b", "contentType": "b"})).await;
+    assert!(!anew.text.contains("s3cret"), "{}", anew.text);
+    let anew = anew.ok();
+    assert_ne!(version(&anew), version(&made), "another value is another version");
+    assert_eq!(anew["properties"]["attributes"]["exp"], json!(50), "the rest stays");
+    assert_eq!((&anew["tags"], &anew["properties"]["contentType"]), (&made["tags"], &json!("b")));
+    for bad in [json!({"value": 1}), json!({"contentType": []}), json!({"attributes": {"enabled": "x"}})] {
+        assert_eq!(patch(bad.clone()).await.refusal(), (400, "InvalidRequestContent".into()), "{bad}");
+    }
+}

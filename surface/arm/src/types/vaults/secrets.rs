@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use cs_ids::{ResourceId, SecretName};
-use cs_resources::ResourceError;
+use cs_resources::{ResourceError, When};
 use cs_serve::{Response, json};
-use cs_vault::{NewSecret, OpenVault, SecretRow, VaultError};
+use cs_vault::{NewSecret, OpenVault, SecretChange, SecretRow, VaultError};
 use cs_wire_arm::{List, tag_map};
 use http::StatusCode;
 use serde_json::{Map, Value, json as value};
@@ -28,12 +28,13 @@ const PAGE_MAX: u32 = 100;
 
 pub(crate) static TYPE: Type = Type {
     name: KIND,
-    about: "Secrets of a vault without their values; a PUT makes a version.",
+    about: "Secrets of a vault without their values; a PUT makes a version, a PATCH changes the newest.",
     versions: super::VERSIONS,
     rows: &[
         door("GET", ALL, Body::Nothing, READ, |c| Box::pin(list(c))),
         door("GET", ONE, Body::Nothing, READ, |c| Box::pin(show(c))),
         door("PUT", ONE, Body::Resource, WRITE, |c| Box::pin(put(c))),
+        door("PATCH", ONE, Body::Resource, WRITE, |c| Box::pin(patch(c))),
     ],
 };
 
@@ -70,6 +71,8 @@ fn refused(error: VaultError) -> Failure {
             ),
         ),
         VaultError::Invalid(why) => Failure::bad_body(why),
+        // Said only to who asked for nothing to be there.
+        VaultError::Exists(_) => ResourceError::Precondition.into(),
         other => {
             tracing::error!(%other, "secrets could not be read or written");
             Failure::busy()
@@ -106,6 +109,11 @@ async fn show(call: &Call) -> Answer {
 async fn put(call: &Call) -> Answer {
     let (vault, name) = (vault(call).await?, name(call)?);
     let new = new_secret(call, name)?;
+    if call.when == When::Absent {
+        // The store decides it in the transaction that writes: of two who ask so, one makes the secret.
+        let made = call.parts.vaults.create(&call.op, call.allowed()?, &vault, new).await.map_err(refused)?;
+        return Ok(answer(call, StatusCode::CREATED, &vault, &made.row));
+    }
     let there = call.parts.vaults.newest(call.allowed()?, &vault, name).await.map_err(refused)?.is_some();
     call.when.check(there)?;
     let made = call.parts.vaults.set(&call.op, call.allowed()?, &vault, new).await.map_err(refused)?;
@@ -113,43 +121,96 @@ async fn put(call: &Call) -> Answer {
     Ok(answer(call, status, &vault, &made.row))
 }
 
+/// What is given of the newest version is changed; a value makes a new one, which keeps the rest.
+async fn patch(call: &Call) -> Answer {
+    let (vault, name) = (vault(call).await?, name(call)?);
+    let given = Given::read(call)?;
+    let (op, allowed, vaults) = (&call.op, call.allowed()?, &call.parts.vaults);
+    let row = match given.value {
+        None => {
+            let change = SecretChange {
+                content_type: given.content_type,
+                tags: given.tags,
+                enabled: given.enabled,
+                not_before: given.not_before,
+                expires: given.expires,
+            };
+            vaults.update(op, allowed, &vault, name, None, change).await.map_err(refused)?.row
+        }
+        Some(value) => {
+            let known = vaults.newest(allowed, &vault, name).await.map_err(refused)?;
+            let known = known.ok_or_else(|| refused(VaultError::NoSuchSecret(name.to_owned())))?;
+            let new = NewSecret {
+                name: name.to_owned(),
+                value,
+                content_type: given.content_type.or(known.content_type),
+                tags: given.tags.unwrap_or(known.tags),
+                enabled: given.enabled.unwrap_or(known.enabled),
+                not_before: given.not_before.or(known.not_before),
+                expires: given.expires.or(known.expires),
+            };
+            vaults.set(op, allowed, &vault, new).await.map_err(refused)?.row
+        }
+    };
+    Ok(answer(call, StatusCode::OK, &vault, &row))
+}
+
 fn new_secret(call: &Call, name: &str) -> Result<NewSecret, Failure> {
-    let bad = |what: &str| Failure::bad_body(format!("The property '{what}'."));
-    let input = call.input()?;
-    let mut properties = input.properties;
-    let secret = match properties.shift_remove("value") {
-        Some(Value::String(text)) => Zeroizing::new(text),
-        _ => return Err(bad("value' must be a string: a secret is made of it, and it is told nobody here")),
-    };
-    let content_type = match properties.shift_remove("contentType") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text),
-        Some(_) => return Err(bad("contentType' must be a string")),
-    };
-    let attributes = match properties.shift_remove("attributes") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(all)) => all,
-        Some(_) => return Err(bad("attributes' must be an object")),
-    };
-    let given = |name: &str| attributes.get(name).filter(|value| !value.is_null());
-    let time = |name: &str| match given(name).map(|value| value.as_i64().filter(|t| *t >= 0)) {
-        Some(None) => Err(bad("attributes' must hold times as whole seconds since 1970")),
-        known => Ok(known.flatten()),
-    };
+    let given = Given::read(call)?;
+    let none = || bad("value' must be a string: a secret is made of it, and it is told nobody here");
     Ok(NewSecret {
         name: name.to_owned(),
-        value: secret,
-        content_type,
-        tags: input.tags.unwrap_or_default(),
-        enabled: match given("enabled") {
-            None => true,
-            Some(flag) => {
-                flag.as_bool().ok_or_else(|| bad("attributes' must hold true or false as 'enabled'"))?
-            }
-        },
-        not_before: time("nbf")?,
-        expires: time("exp")?,
+        value: given.value.ok_or_else(none)?,
+        content_type: given.content_type,
+        tags: given.tags.unwrap_or_default(),
+        enabled: given.enabled.unwrap_or(true),
+        not_before: given.not_before,
+        expires: given.expires,
     })
+}
+
+/// What a body says of a secret.
+struct Given {
+    value: Option<Zeroizing<String>>,
+    content_type: Option<String>,
+    tags: Option<Vec<(String, String)>>,
+    enabled: Option<bool>,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+}
+
+impl Given {
+    fn read(call: &Call) -> Result<Self, Failure> {
+        let input = call.input()?;
+        let mut properties = input.properties;
+        let mut text = |name: &str| match properties.shift_remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(bad(&format!("{name}' must be a string"))),
+        };
+        let value = text("value")?.map(Zeroizing::new);
+        let content_type = text("contentType")?;
+        let attributes = match properties.shift_remove("attributes") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(all)) => all,
+            Some(_) => return Err(bad("attributes' must be an object")),
+        };
+        let given = |name: &str| attributes.get(name).filter(|value| !value.is_null());
+        let time = |name: &str| match given(name).map(|value| value.as_i64().filter(|t| *t >= 0)) {
+            Some(None) => Err(bad("attributes' must hold times as whole seconds since 1970")),
+            known => Ok(known.flatten()),
+        };
+        let flag = |value: &Value| {
+            value.as_bool().ok_or_else(|| bad("attributes' must hold true or false as 'enabled'"))
+        };
+        let enabled = given("enabled").map(flag).transpose()?;
+        let (not_before, expires) = (time("nbf")?, time("exp")?);
+        Ok(Self { value, content_type, tags: input.tags, enabled, not_before, expires })
+    }
+}
+
+fn bad(what: &str) -> Failure {
+    Failure::bad_body(format!("The property '{what}."))
 }
 
 fn answer(call: &Call, status: StatusCode, vault: &OpenVault, row: &SecretRow) -> Response {
