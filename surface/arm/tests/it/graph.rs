@@ -112,6 +112,22 @@ async fn d10_a_question_finds_only_what_the_asker_may_read() {
 }
 
 #[tokio::test]
+async fn every_row_has_every_column() {
+    let world = world().await;
+    for table in ["Resources", "ResourceContainers"] {
+        let found = ask(&world, "owner", table, json!({})).await.ok();
+        for row in found["data"].as_array().unwrap() {
+            for column in ["kind", "managedBy", "sku", "plan", "identity", "zones", "extendedLocation"] {
+                assert!(row.get(column).is_some(), "{table}: {row} has no {column}");
+            }
+        }
+        let list = json!({"options": {"resultFormat": "table"}});
+        let columns = ask(&world, "owner", table, list).await.ok()["data"]["columns"].clone();
+        assert!(columns.as_array().unwrap().iter().any(|c| c["name"] == "zones"), "{table}: {columns}");
+    }
+}
+
+#[tokio::test]
 async fn d07_odd_questions_are_refused() {
     let world = world().await;
     for (query, more, code) in [

@@ -3,7 +3,7 @@
 mod run;
 
 use cs_ids::{ResourceId, Scope, SubscriptionId};
-use cs_resources::{GROUPS, Resource, ResourceFilter};
+use cs_resources::{GROUPS, Resource, ResourceFilter, Subscription};
 use cs_serve::json;
 use cs_wire_arm::{
     GraphOptions, GraphQuestion,
@@ -95,7 +95,7 @@ fn page(options: &GraphOptions) -> Result<(usize, usize), Failure> {
 }
 
 /// Those that were asked for, as far as the caller sees them. Who names only others is refused as if there were none.
-async fn subscriptions(call: &Call, question: &GraphQuestion) -> Result<Vec<SubscriptionId>, Failure> {
+async fn subscriptions(call: &Call, question: &GraphQuestion) -> Result<Vec<Subscription>, Failure> {
     let root = Scope::management_root(call.op.caller.tenant);
     let in_groups = question.management_groups.as_ref().is_some_and(|groups| {
         groups.iter().any(|name| {
@@ -110,7 +110,7 @@ async fn subscriptions(call: &Call, question: &GraphQuestion) -> Result<Vec<Subs
             all.iter().any(|text| text.parse() == Ok(id))
         });
         if wanted && call.is_visible(ResourceId::of_subscription(id).scope())? {
-            seen.push(id);
+            seen.push(known);
         }
     }
     if seen.is_empty() && named.is_some() {
@@ -122,14 +122,14 @@ async fn subscriptions(call: &Call, question: &GraphQuestion) -> Result<Vec<Subs
 
 async fn resources(
     call: &Call,
-    subscriptions: &[SubscriptionId],
+    subscriptions: &[Subscription],
     kind: Option<&str>,
 ) -> Result<Vec<Map<String, Value>>, Failure> {
     let mut rows = Vec::new();
-    for id in subscriptions {
-        let scope = ResourceId::of_subscription(*id);
+    for id in subscriptions.iter().map(|s| s.id) {
+        let scope = ResourceId::of_subscription(id);
         let reads_all = call.may(RESOURCES_READ, scope.scope())?.is_some();
-        let filter = ResourceFilter { kind: kind.map(str::to_lowercase), groups: Some(false), ..of(*id) };
+        let filter = ResourceFilter { kind: kind.map(str::to_lowercase), groups: Some(false), ..of(id) };
         for resource in all(call, filter, LOOKED_AT_MAX.saturating_sub(rows.len())).await? {
             if reads_all || may_read(call, &resource)? {
                 rows.push(row(call, &resource));
@@ -139,20 +139,17 @@ async fn resources(
     Ok(rows)
 }
 
-async fn containers(
-    call: &Call,
-    subscriptions: &[SubscriptionId],
-) -> Result<Vec<Map<String, Value>>, Failure> {
+async fn containers(call: &Call, subscriptions: &[Subscription]) -> Result<Vec<Map<String, Value>>, Failure> {
     let mut rows = Vec::new();
-    for id in subscriptions {
-        let subscription = call.manager().subscription(&call.op, *id).await?;
+    for subscription in subscriptions {
+        let id = subscription.id;
         let own = value!({
             "id": format!("/subscriptions/{id}"), "name": subscription.display_name, "subscriptionId": id.to_string(),
             "type": "microsoft.resources/subscriptions", "tenantId": call.op.caller.tenant.to_string(),
             "resourceGroup": "", "location": "", "tags": tag_map(&subscription.tags), "properties": {"state": "Enabled"},
         });
-        rows.extend(own.as_object().cloned());
-        let filter = ResourceFilter { kind: Some(GROUPS.to_lowercase()), groups: Some(true), ..of(*id) };
+        rows.extend(own.as_object().cloned().map(with_every_column));
+        let filter = ResourceFilter { kind: Some(GROUPS.to_lowercase()), groups: Some(true), ..of(id) };
         for group in all(call, filter, LOOKED_AT_MAX.saturating_sub(rows.len())).await? {
             if may_read(call, &group)? {
                 let mut shown = row(call, &group);
@@ -190,12 +187,18 @@ async fn all(call: &Call, mut filter: ResourceFilter, room: usize) -> Result<Vec
 fn row(call: &Call, r: &Resource) -> Map<String, Value> {
     let mut shown = answer::whole(r, call).as_object().cloned().unwrap_or_default();
     shown.shift_remove("systemData");
-    for name in ["kind", "managedBy", "sku", "plan", "identity", "zones", "extendedLocation"] {
-        shown.entry(name).or_insert(Value::Null);
-    }
+    let mut shown = with_every_column(shown);
     shown.insert("type".to_owned(), value!(r.kind.to_lowercase()));
     shown.insert("tenantId".to_owned(), value!(r.tenant.to_string()));
     shown.insert("subscriptionId".to_owned(), value!(r.id.subscription().to_string()));
     shown.insert("resourceGroup".to_owned(), value!(r.id.group().unwrap_or_default().to_lowercase()));
     shown
+}
+
+/// What a row does not have is null, and a column all the same.
+fn with_every_column(mut row: Map<String, Value>) -> Map<String, Value> {
+    for name in ["kind", "managedBy", "sku", "plan", "identity", "zones", "extendedLocation"] {
+        row.entry(name).or_insert(Value::Null);
+    }
+    row
 }
