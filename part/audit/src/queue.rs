@@ -42,6 +42,14 @@ impl Audit {
         Ok(self.log.append(vec![record]).await?)
     }
 
+    /// All of them durable when this returns, or none.
+    ///
+    /// # Errors
+    /// As [`Audit::record`].
+    pub async fn record_all(&self, records: Vec<AuditRecord>) -> Result<(), AuditError> {
+        Ok(self.log.append(records).await?)
+    }
+
     /// Written with others, [`GROUP_AT_MOST`] from now at the latest.
     ///
     /// # Errors

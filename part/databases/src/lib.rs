@@ -99,6 +99,12 @@ impl Databases {
         }))
     }
 
+    /// How often resources have changed, where this process makes every change there is; else nobody can tell but by
+    /// reading.
+    pub fn changes(&self) -> Option<u64> {
+        self.resources.is_alone().then(|| self.resources.changes())
+    }
+
     /// The label of the site's only server; `None` when there is none or more than one. A client that names no host
     /// (it connected to an address) means this one.
     ///

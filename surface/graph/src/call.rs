@@ -63,7 +63,7 @@ impl Call {
         let outcome = run(self).await;
         if let Err(Failure::Directory(DirectoryError::Denied(denied))) = &outcome {
             let record = AuditRecord::denied(&self.op, denied);
-            self.parts.audit.soon(record).map_err(|_| Failure::Busy)?;
+            self.parts.audit.record(record).await.map_err(|_| Failure::Busy)?;
         }
         outcome
     }

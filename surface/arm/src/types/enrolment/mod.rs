@@ -124,7 +124,7 @@ async fn join(call: &Call) -> Answer {
     let proof = JoinText::parse(text("joinToken")).ok_or_else(unknown)?;
     let token = call.manager().join_token(&proof, call.op.started).await?;
     let op = Operation { caller: Manager::maker_of(&token), ..call.op.clone() };
-    check_place(call, &op, &token, &given)?;
+    check_place(call, &op, &token, &given).await?;
     let name = text("name");
     let name: MachineName = name.parse().map_err(|e| Failure::from(ResourceError::BadName(e)))?;
     // The token is its maker's right, lent: without that right it is nothing.
@@ -133,7 +133,7 @@ async fn join(call: &Call) -> Answer {
         Ok(allowed) => allowed,
         Err(cs_access::Refusal::Unconfirmed) => return Err(Failure::busy()),
         Err(cs_access::Refusal::Denied(denied)) => {
-            record(call, AuditRecord::denied(&op, &denied))?;
+            record(call, AuditRecord::denied(&op, &denied)).await?;
             let message = "Whoever made the join token may connect no machines any more. Ask for a new one.";
             return Err(Failure::new(StatusCode::FORBIDDEN, "AuthorizationFailed", message));
         }
@@ -145,7 +145,7 @@ async fn join(call: &Call) -> Answer {
 }
 
 /// C02: a place that the body names is the token's place.
-fn check_place(
+async fn check_place(
     call: &Call,
     op: &Operation,
     token: &JoinToken,
@@ -170,7 +170,7 @@ fn check_place(
         why: WhyDenied::NoAssignment,
     };
     let because = format!("join token {} is not for group '{}'", token.id, wanted("resourceGroup"));
-    record(call, AuditRecord { because, ..AuditRecord::denied(op, &denied) })?;
+    record(call, AuditRecord { because, ..AuditRecord::denied(op, &denied) }).await?;
     let message = format!(
         "The join token is for '{scope}' alone, not for resource group '{}' of subscription '{}'.",
         wanted("resourceGroup"),
@@ -179,6 +179,7 @@ fn check_place(
     Err(Failure::new(StatusCode::FORBIDDEN, "AuthorizationFailed", message))
 }
 
-fn record(call: &Call, record: AuditRecord) -> Result<(), Failure> {
-    call.parts.audit.soon(record).map_err(|_| Failure::busy())
+/// On record before it is told.
+async fn record(call: &Call, record: AuditRecord) -> Result<(), Failure> {
+    call.parts.audit.record(record).await.map_err(|_| Failure::busy())
 }

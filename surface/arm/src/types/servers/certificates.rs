@@ -49,7 +49,7 @@ pub(super) async fn sign(call: &Call) -> Answer {
         (_, no) => {
             let why = no.err().map_or_else(|| "no such server".to_owned(), |no| no.to_string());
             let denied = record(call, ACTION, AuditOutcome::Denied, format!("role {role}: {why}"));
-            call.parts.audit.soon(denied).map_err(|_| Failure::busy())?;
+            call.parts.audit.record(denied).await.map_err(|_| Failure::busy())?;
             return Err(Failure::denied(&call.op.caller, ACTION, &call.scope));
         }
     };
