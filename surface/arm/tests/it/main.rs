@@ -16,6 +16,7 @@ mod graph;
 mod identities;
 mod inputs;
 mod lab;
+mod paging;
 mod roles;
 mod rules;
 mod secrets;

@@ -262,7 +262,7 @@ async fn locks_bind_owners_too_and_only_their_own_doors_open_them() {
     };
     let of = |at: &str, filter: &str| format!("{at}/providers/Microsoft.Authorization/locks{filter}");
     assert_eq!(names(world.get("owner", &of(&group, "")).await.ok()), ["ro", "keep"]);
-    assert_eq!(names(world.get("owner", &of(&machine, "?$filter=atScope()")).await.ok()), ["keep", "ro"]);
+    assert_eq!(names(world.get("owner", &of(&machine, "?$filter=atScope()")).await.ok()), ["ro", "keep"]);
     assert_eq!(names(world.get("owner", &of(&group, "?$filter=atScope()")).await.ok()), ["ro"]);
     assert_eq!(world.send("owner", "DELETE", &read_only, "").await.status, 200);
     assert_eq!(world.send("owner", "DELETE", &read_only, "").await.status, 204);

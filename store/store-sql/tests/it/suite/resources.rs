@@ -99,8 +99,8 @@ pub async fn listing_goes_on_after_a_key(w: &World) {
         found.extend(page.iter().map(|r| r.id.name().to_owned()));
     }
     assert_eq!(found, ["kv0", "kv1", "kv2", "kv3", "kv4"]);
+    w.put(w.vault("kv20")).await.unwrap();
     for parent in ["kv2", "kv20", "kv3"] {
-        w.put(w.vault(parent)).await.unwrap();
         let child = w.vault_id(parent).child("things", "t");
         w.put(Resource { id: child, ..w.vault(parent) }).await.unwrap();
     }
