@@ -117,6 +117,12 @@ impl Broker {
         }
     }
 
+    /// A token from the cache that is not due for renewal.
+    pub fn fresh(&self, identity: &Identity, resource: &str) -> Option<Arc<Token>> {
+        let now = self.clock.now().seconds();
+        self.slot(identity, resource).cached().filter(|c| c.is_fresh(now)).map(|c| c.token)
+    }
+
     /// Renews what is due, in the background: to be called every minute or so.
     pub async fn renew_due(&self) {
         let all: Vec<Arc<Slot>> =

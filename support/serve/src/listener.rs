@@ -3,7 +3,14 @@
 mod crowd;
 mod incoming;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use http::StatusCode;
@@ -107,15 +114,22 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let peer = Peer { address: Some(address), local: stream.local_addr().ok(), tls: false };
+                let local = stream.local_addr().ok();
+                let peer = Peer { address: Some(address), local, tls: false, connection: next_connection() };
                 Ok((Box::new(stream), peer))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Peer { address: None, local: None, tls: false }))
+                let connection = next_connection();
+                Ok((Box::new(stream), Peer { address: None, local: None, tls: false, connection }))
             }
         }
     }
+}
+
+fn next_connection() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// EMFILE or ENFILE: the process or the system has no descriptor left, long before all places need be taken (A24).

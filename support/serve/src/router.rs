@@ -21,6 +21,8 @@ pub struct Peer {
     /// The address the connection was accepted on.
     pub local: Option<SocketAddr>,
     pub tls: bool,
+    /// Of this connection and no other of this process: ports are used again.
+    pub connection: u64,
 }
 
 /// What is known of a request beside itself.

@@ -5,6 +5,7 @@
 //! one that lies there for us.
 
 use std::{
+    collections::HashSet,
     fs,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
@@ -20,12 +21,48 @@ pub(crate) fn holding(inode: u64) -> Vec<Process> {
     all_pids().into_iter().filter_map(|pid| holder(pid, &wanted)).collect()
 }
 
-/// One that holds a socket. These are looked at first, then all, the newest before: whoever asks has asked before or was just
-/// started, and a look at every process of a busy host costs milliseconds.
-pub(crate) fn first_holding(inode: u64, first: &[u32]) -> Option<Process> {
-    let wanted = name_of(inode);
-    let found = first.iter().find_map(|pid| holder(*pid, &wanted));
-    found.or_else(|| all_pids().into_iter().find_map(|pid| holder(pid, &wanted)))
+/// A process that holds one of the sockets that were looked for.
+pub(crate) struct Held {
+    pub process: Process,
+    pub program: Option<PathBuf>,
+    /// The kernel's numbers of all its sockets.
+    pub sockets: Vec<u64>,
+}
+
+/// For each socket one process that holds it. These are looked at first, then all, the newest before: whoever asks has asked
+/// before or was just started, and a look at every process of a busy host costs milliseconds.
+pub(crate) fn holders(mut wanted: HashSet<u64>, first: &[u32]) -> Vec<Held> {
+    let mut found = Vec::new();
+    let mut pids = first.iter().copied().chain(std::iter::once_with(all_pids).flatten());
+    while !wanted.is_empty() {
+        let Some(pid) = pids.next() else { break };
+        let Some(held) = held(pid, &wanted) else { continue };
+        for inode in &held.sockets {
+            wanted.remove(inode);
+        }
+        found.push(held);
+    }
+    found
+}
+
+fn held(pid: u32, wanted: &HashSet<u64>) -> Option<Held> {
+    let (mut sockets, mut proof) = (Vec::new(), None);
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten() {
+        let Some(inode) = socket_at(&entry.path()) else { continue };
+        sockets.push(inode);
+        if proof.is_none() && wanted.contains(&inode) {
+            proof = Some((entry.path(), inode));
+        }
+    }
+    let (descriptor, inode) = proof?;
+    let (process, program) = (describe(pid), program_of(pid));
+    // The number may have been given to another process meanwhile.
+    (socket_at(&descriptor) == Some(inode)).then_some(Held { process, program, sockets })
+}
+
+fn socket_at(descriptor: &Path) -> Option<u64> {
+    let to = fs::read_link(descriptor).ok()?;
+    to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 fn name_of(inode: u64) -> String {
@@ -49,16 +86,6 @@ fn holder(pid: u32, wanted: &str) -> Option<Process> {
 /// What the kernel calls the file that a process runs; costs one call.
 pub(crate) fn program_of(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
-}
-
-/// The kernel's numbers of all sockets that a process holds.
-pub(crate) fn sockets_of(pid: u32) -> Vec<u64> {
-    let all = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    all.filter_map(|entry| {
-        let to = fs::read_link(entry.path()).ok()?;
-        to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-    })
-    .collect()
 }
 
 fn descriptor_of(pid: u32, wanted: &str) -> Option<PathBuf> {
@@ -154,10 +181,16 @@ mod tests {
         assert_eq!(me.user, Some(nix::unistd::geteuid().as_raw()));
         assert!(me.groups.as_ref().unwrap().contains(&nix::unistd::getegid().as_raw()));
         assert_eq!(me.executable, Some(Executable::Is(std::env::current_exe().unwrap())));
-        let pid = Some(std::process::id());
-        assert_eq!(first_holding(inode, &[]).unwrap().pid, pid);
-        assert_eq!(first_holding(inode, &[1, std::process::id()]).unwrap().pid, pid);
-        drop(listener);
-        assert!(holding(inode).is_empty() && first_holding(inode, &[std::process::id()]).is_none());
+        let other = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        for first in [&[][..], &[1, std::process::id()]] {
+            let [held] = &holders(HashSet::from([inode]), first)[..] else { panic!("one process holds it") };
+            assert_eq!(held.process.pid, Some(std::process::id()));
+            assert_eq!(held.program.as_deref(), std::env::current_exe().ok().as_deref());
+            assert!(held.sockets.len() >= 2 && held.sockets.contains(&inode), "and all its others");
+        }
+        drop((listener, other));
+        assert!(
+            holding(inode).is_empty() && holders(HashSet::from([inode]), &[std::process::id()]).is_empty()
+        );
     }
 }

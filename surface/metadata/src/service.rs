@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
 use cs_ids::CorrelationId;
 use cs_serve::{Body, Door, Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
 use cs_time::{Chance, Clock};
-use http::{HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
     callers::Callers,
     doors::{APP_SERVICE, CLOUD_SHELL, HIMDS, IMDS, Op},
     failure, instance,
-    owner::{self, Ends},
+    looks::Connection,
+    owner::Ends,
     pace::Pace,
     rules::{self, Part, ProxyHeaders},
     siblings,
@@ -92,13 +93,20 @@ pub(crate) struct Ask<'a> {
     header: Option<&'a Secret>,
     /// Where the caller sees the challenge files, if not where we write them.
     pub seen_at: Option<&'a Path>,
-    /// Both ends of the connection, where it is one over TCP.
-    pub ends: Option<Ends>,
-    /// Goes on to the site with the request for a token.
-    pub correlation: CorrelationId,
+    /// Where it is one over TCP.
+    pub connection: Option<Connection>,
+    headers: &'a HeaderMap,
+    correlation: OnceLock<CorrelationId>,
 }
 
 impl Ask<'_> {
+    /// Goes on to the site with a request for a token. Drawn only when somebody hears of it: a draw costs more than
+    /// finding a cached token.
+    pub(crate) fn correlation(&self) -> CorrelationId {
+        let new = || self.machine.chance.uuid().into();
+        *self.correlation.get_or_init(|| cs_serve::correlation(self.headers).unwrap_or_else(new))
+    }
+
     pub(crate) fn is_identity_header(&self, sent: &str) -> bool {
         self.header.is_some_and(|wanted| wanted.is(sent))
     }
@@ -183,16 +191,17 @@ impl Listening {
             return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
-        self.pace(op, part, ends)?;
+        let connection = ends.map(|ends| Connection { number: peer.connection, ends });
+        self.pace(op, part, connection)?;
         let ask = Ask {
             machine: &self.machine,
             facts: &*self.facts,
             service: self.service,
             header: self.header.as_ref(),
             seen_at: self.seen_at.as_deref(),
-            ends,
-            correlation: cs_serve::correlation(&request.headers)
-                .unwrap_or_else(|| self.machine.chance.uuid().into()),
+            connection,
+            headers: &request.headers,
+            correlation: OnceLock::new(),
         };
         match op {
             Op::Token => Ok(token::token(&ask, request, &query).await),
@@ -205,16 +214,18 @@ impl Listening {
                 if !(events && query.get("api-version").is_some_and(versions::is_date)) {
                     self.version(&query)?;
                 }
-                self.document(op, &params, &query, ask.correlation).await
+                self.document(op, &params, &query, ask.correlation()).await
             }
         }
     }
 
     /// HIMDS needs none where its challenges are bounded, or nobody else is asked.
-    fn pace(&self, op: Op, part: Part, ends: Option<Ends>) -> Result<(), Response> {
-        if self.service == Service::Himds && op != Op::Attested
-            || self.pace.admits(owner::of(ends).map(|o| o.user), self.machine.clock.now().micros())
-        {
+    fn pace(&self, op: Op, part: Part, connection: Option<Connection>) -> Result<(), Response> {
+        if self.service == Service::Himds && op != Op::Attested {
+            return Ok(());
+        }
+        let now = self.machine.clock.now();
+        if self.pace.admits(self.machine.callers.user(connection, now), now.micros()) {
             return Ok(());
         }
         let text = "Too many requests. Try again in a second";

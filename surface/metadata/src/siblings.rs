@@ -21,7 +21,7 @@ pub(crate) async fn app_service(ask: &Ask<'_>, request: &Parts, query: &Query) -
         let error = AppServiceError {
             status_code: refusal.status.as_u16(),
             message: &refusal.text,
-            correlation_id: ask.correlation.to_string(),
+            correlation_id: ask.correlation().to_string(),
         };
         let said = private(json(refusal.status, &error));
         refusal.retry_after.into_iter().fold(said, later)

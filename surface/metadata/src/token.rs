@@ -13,7 +13,6 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 use crate::{
     Service,
     failure::{identity, later, private},
-    owner,
     service::Ask,
     versions,
 };
@@ -113,12 +112,13 @@ pub(crate) async fn issued<'i>(
 ) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
     ask.machine.callers.admit(ask, chosen, resource).await?;
-    let token = ask
-        .machine
-        .broker
-        .token(chosen, resource, ask.correlation)
-        .await
-        .map_err(|error| refused(ask, &error))?;
+    let broker = &ask.machine.broker;
+    let token = match broker.fresh(chosen, resource) {
+        Some(token) => token,
+        None => {
+            broker.token(chosen, resource, ask.correlation()).await.map_err(|error| refused(ask, &error))?
+        }
+    };
     Ok((chosen, token))
 }
 
@@ -189,7 +189,8 @@ fn challenge<'a>(ask: &Ask<'a>, request: &Parts) -> Result<Claim<'a>, Response> 
 /// The first knock. The answer is never a token.
 fn open(ask: &Ask<'_>) -> Response {
     let desk = &ask.machine.desk;
-    let user = (desk.open_count() >= CROWDED).then(|| owner::of(ask.ends)).flatten().map(|o| o.user);
+    let user = || ask.machine.callers.user(ask.connection, ask.machine.clock.now());
+    let user = (desk.open_count() >= CROWDED).then(user).flatten();
     match desk.open(user) {
         Ok(opened) => unanswered(ask, &as_seen(ask, opened.path)),
         Err(DeskError::Crowded) => {
@@ -218,7 +219,7 @@ fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
         error_description: "Missing Basic Authorization header".to_owned(),
         error_codes: Some([401]),
         timestamp: Some(ask.machine.clock.now().rfc3339()),
-        correlation_id: Some(ask.correlation.to_string()),
+        correlation_id: Some(ask.correlation().to_string()),
     };
     let mut response = private(json(StatusCode::UNAUTHORIZED, &reply));
     // Nothing else may stand in it: no quotes, one blank, one equals sign (metadata.md 1.2).

@@ -355,7 +355,7 @@ impl World {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let context = Context {
-            peer: Peer { address: None, local: None, tls: true },
+            peer: Peer { address: None, local: None, tls: true, connection: 0 },
             request_id: SeededChance::new(9).uuid(),
             started: self.clock.now(),
             address: Address::new(SiteNames::under("s.example").unwrap(), 8443),

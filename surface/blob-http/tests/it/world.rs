@@ -183,7 +183,7 @@ impl World {
             request = request.header(*name, *value);
         }
         let context = Context {
-            peer: Peer { address: None, local: None, tls },
+            peer: Peer { address: None, local: None, tls, connection: 0 },
             request_id: SeededChance::new(9).uuid(),
             started: self.clock.now(),
             address: Address::new(SiteNames::under("s.example").unwrap(), 443),

@@ -219,7 +219,8 @@ impl World {
     }
 
     pub async fn ask(router: &Arc<dyn Router>, request: cs_serve::Request) -> Reply {
-        let response = router.answer(request, Peer { address: None, local: None, tls: false }).await;
+        let response =
+            router.answer(request, Peer { address: None, local: None, tls: false, connection: 0 }).await;
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(read_body(body, 1 << 20).await.unwrap().to_vec()).unwrap();
         Reply { status: parts.status.as_u16(), headers: parts.headers, text }

@@ -208,7 +208,7 @@ impl World {
 
     pub async fn send_to(&self, request: http::Request<String>, port: u16) -> Answer {
         let context = Context {
-            peer: Peer { address: None, local: None, tls: true },
+            peer: Peer { address: None, local: None, tls: true, connection: 0 },
             request_id: self.chance.uuid(),
             started: self.clock.now(),
             address: self.address_at(port),

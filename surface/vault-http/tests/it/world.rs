@@ -216,7 +216,7 @@ impl World {
         }
         let request = request.body(full(body.to_owned())).unwrap();
         let context = Context {
-            peer: Peer { address: None, local: None, tls: true },
+            peer: Peer { address: None, local: None, tls: true, connection: 0 },
             request_id: SeededChance::new(9).uuid(),
             started: self.clock.now(),
             address: Address::new(SiteNames::under("s.example").unwrap(), 8443),
