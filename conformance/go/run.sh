@@ -8,4 +8,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 "$here/../prepare.py" >"$work/prepared.json"
 export COUNTERSIGN_PREPARED="$work/prepared.json"
+export CONFORMANCE_RECORD="$work/answers"
 "$cases" -test.v
+python3 "$here/../fields/check.py" "$CONFORMANCE_RECORD" 70

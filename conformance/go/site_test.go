@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
@@ -59,7 +60,9 @@ func ours() azcore.ClientOptions {
 }
 
 func armOptions() *arm.ClientOptions {
-	return &arm.ClientOptions{ClientOptions: ours()}
+	options := ours()
+	options.PerRetryPolicies = []policy.Policy{observer{}}
+	return &arm.ClientOptions{ClientOptions: options}
 }
 
 // operator is the site's own application, by its secret.

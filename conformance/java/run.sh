@@ -9,6 +9,8 @@ python3 "$here/../prepare.py" >"$work/prepared.json"
 export COUNTERSIGN_PREPARED="$work/prepared.json"
 cases() { java -cp "$java/classes:$java/lib/*" Main "$@"; }
 
+export CONFORMANCE_RECORD="$work/answers"
 cases
+python3 "$here/../fields/check.py" "$CONFORMANCE_RECORD" 50
 unset IDENTITY_ENDPOINT IMDS_ENDPOINT
 cases imds

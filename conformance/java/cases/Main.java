@@ -13,6 +13,7 @@ public final class Main {
             Blobs.cases();
             Resources.cases();
             Resources.kinds();
+            Scopes.cases();
         }
         Harness.finish();
     }

@@ -1,9 +1,16 @@
+import com.azure.core.http.HttpHeaderName;
 import com.azure.core.http.HttpMethod;
 import com.azure.core.http.HttpPipeline;
 import com.azure.core.http.HttpPipelineBuilder;
 import com.azure.core.http.HttpRequest;
+import com.azure.core.http.HttpResponse;
 import com.azure.core.http.policy.BearerTokenAuthenticationPolicy;
 import com.azure.core.http.policy.RetryPolicy;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 
 /** The resource manager through the pipeline that every management client of Java is made of. */
 final class Resources {
@@ -29,8 +36,7 @@ final class Resources {
 
     /** Each kind of resource made, shown, listed, changed and deleted, in a group that goes in the end. */
     static void kinds() {
-        HttpPipeline operator = new HttpPipelineBuilder().policies(new RetryPolicy(),
-            new BearerTokenAuthenticationPolicy(Harness.operator(), "https://management.azure.com/.default")).build();
+        HttpPipeline operator = operator();
         String group = "/subscriptions/" + Harness.site("subscription_id") + "/resourceGroups/managed-by-java";
         String tenant = Harness.site("tenant_id");
         Harness.test("a group is made", () ->
@@ -44,6 +50,11 @@ final class Resources {
             ask(operator, HttpMethod.DELETE, group + "?api-version=2021-04-01", "", 200, 202);
             ask(operator, HttpMethod.GET, group + "?api-version=2021-04-01", null, 404);
         });
+    }
+
+    static HttpPipeline operator() {
+        return new HttpPipelineBuilder().policies(new RetryPolicy(),
+            new BearerTokenAuthenticationPolicy(Harness.operator(), "https://management.azure.com/.default")).build();
     }
 
     private static void kind(HttpPipeline who, String group, String type, String name, String version, String properties, int made) {
@@ -61,13 +72,13 @@ final class Resources {
         });
     }
 
-    private static String ask(HttpPipeline who, HttpMethod method, String path, String body, Integer... statuses) {
+    static String ask(HttpPipeline who, HttpMethod method, String path, String body, Integer... statuses) {
         HttpRequest ask = new HttpRequest(method, Harness.site("resource_manager") + path);
         if (body != null) {
-            ask.setHeader(com.azure.core.http.HttpHeaderName.CONTENT_TYPE, "application/json").setBody(body);
+            ask.setHeader(HttpHeaderName.CONTENT_TYPE, "application/json").setBody(body);
         }
         try (var answer = who.sendSync(ask, com.azure.core.util.Context.NONE)) {
-            String text = answer.getBodyAsBinaryData().toString();
+            String text = seen(ask, answer);
             Harness.check(java.util.List.of(statuses).contains(answer.getStatusCode()), answer.getStatusCode() + " " + text);
             return text;
         }
@@ -76,8 +87,25 @@ final class Resources {
     private static String get(HttpPipeline who, String path, int status) {
         HttpRequest ask = new HttpRequest(HttpMethod.GET, Harness.site("resource_manager") + path);
         try (var answer = who.sendSync(ask, com.azure.core.util.Context.NONE)) {
+            String text = seen(ask, answer);
             Harness.same(answer.getStatusCode(), status);
-            return answer.getBodyAsBinaryData().toString();
+            return text;
         }
+    }
+
+    /** Its body, which is also written to CONFORMANCE_RECORD: ../../fields/check.py compares it with the API's description. */
+    private static String seen(HttpRequest asked, HttpResponse answer) {
+        String body = answer.getBodyAsBinaryData().toString();
+        ObjectNode line = new ObjectMapper().createObjectNode().put("method", asked.getHttpMethod().toString())
+            .put("url", asked.getUrl().toString()).put("status", answer.getStatusCode()).put("body", body);
+        String record = System.getenv("CONFORMANCE_RECORD");
+        if (record != null) {
+            try {
+                Files.writeString(Path.of(record), line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            } catch (java.io.IOException failure) {
+                throw new java.io.UncheckedIOException(failure);
+            }
+        }
+        return body;
     }
 }

@@ -7,28 +7,14 @@ const { ManagementLockClient } = require("@azure/arm-locks");
 const { ManagedServiceIdentityClient } = require("@azure/arm-msi");
 const { ResourceManagementClient } = require("@azure/arm-resources");
 const { StorageManagementClient } = require("@azure/arm-storage");
-const { ClientSecretCredential } = require("@azure/identity");
 const { SITE, assert, test, refused, main } = require("../harness.cjs");
+const { client, names, location, fast } = require("../manager.cjs");
 
-const operator = new ClientSecretCredential(SITE.tenant_id, SITE.operator_client_id, SITE.operator_client_secret, {
-  authorityHost: SITE.authority,
-  disableInstanceDiscovery: true,
-});
-// Where the resource manager is; the audience asked for follows from it.
-const client = (Kind) => new Kind(operator, SITE.subscription_id, { endpoint: SITE.resource_manager });
 const resources = client(ResourceManagementClient);
 const roles = client(AuthorizationManagementClient);
 const locks = client(ManagementLockClient);
-const location = "local";
 const group = "managed-by-node";
 const groupId = `/subscriptions/${SITE.subscription_id}/resourceGroups/${group}`;
-const fast = { updateIntervalInMs: 1 };
-
-async function names(pages) {
-  const all = [];
-  for await (const one of pages) all.push(one.name);
-  return all.sort();
-}
 
 test("groups", async () => {
   await resources.resourceGroups.createOrUpdate(group, { location, tags: { made: "by node" } });
