@@ -172,4 +172,39 @@ kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
 agent=''
 "$CSAGENT" disconnect --data "$data" -i "$id" -p - <"$secret"
 expect "forgets its key" "$(ls "$data"/machine.key 2>/dev/null || true)" ""
+
+# Without anybody's credential on the machine: the key goes out, the client id comes in.
+public=$("$CSAGENT" genkey --data "$data")
+expect "a key is made once" "$("$CSAGENT" genkey --data "$data")" "$public"
+code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" --client-id "$worker" 2>/dev/null || code=$?
+expect "another identity is not had with it" "$code" 5
+made=$(ask PUT "${machine%/m1?*}/m3?api-version=2024-07-31-preview" "$(jq -n --arg key "$public" \
+    '{location: "local", identity: {type: "SystemAssigned"}, properties: {clientPublicKey: $key}}')")
+code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" -n other --client-id "$(echo "$made" | jq -r .identity.clientId)" 2>/dev/null || code=$?
+expect "a name that is not the machine's is told" "$code" 1
+"$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" --client-id "$(echo "$made" | jq -r .identity.clientId)"
+expect "a machine made by its public key becomes this one" "$("$CSAGENT" show --data "$data" -j resourceName vmId | jq -r '"\(.resourceName) \(.vmId)"')" \
+    "m3 $(echo "$made" | jq -r .properties.vmId)"
+code=0; "$CSAGENT" genkey --data "$data" 2>/dev/null || code=$?
+expect "a connected machine makes no other key" "$code" 3
+serve 0
+expect "and gets its tokens" "$(who)" "$(echo "$made" | jq -r .identity.principalId)"
+kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
+agent=''
+
+mkdir "$work/bin"
+printf '#!/bin/sh\n[ "$*" = "account get-access-token --resource %s --query accessToken --output tsv" ] || { echo "ERROR: asked $*" >&2; exit 1; }\ncat "%s"\n' \
+    "$(jq -r .audience "$data/agentconfig.json")" "$work/az.token" >"$work/bin/az"
+chmod +x "$work/bin/az"
+: >"$work/az.token"
+code=0; PATH=$work/bin:$PATH "$CSAGENT" disconnect --data "$data" --use-azcli 2>/dev/null || code=$?
+expect "az without a sign-in is told" "$code" 5
+echo "$operator" >"$work/az.token"
+PATH=$work/bin:$PATH "$CSAGENT" disconnect --data "$data" --use-azcli
+expect "who is signed in with az disconnects" "$("$CSAGENT" show --data "$data" -j status | jq -r .status)" Disconnected
+PATH=$work/bin:$PATH "$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -g countersign -n m4 --use-azcli
+expect "and connects" "$("$CSAGENT" show --data "$data" -j resourceName | jq -r .resourceName)" m4
+"$CSAGENT" disconnect --data "$data" --use-azcli --force-local-only 2>/dev/null
+code=0; "$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -g countersign -n m5 --use-device-code 2>"$work/said" || code=$?
+expect "a device code is refused with a reason" "$code $(grep -c AZCM0023 "$work/said")" "2 1"
 echo "agent: every step as expected"

@@ -47,7 +47,7 @@ impl Row {
     }
 }
 
-pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
+pub async fn check(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     let state = place.load()?;
     // The rest can be looked at without; root sees the settings.
@@ -68,7 +68,7 @@ pub async fn check(args: &CheckArgs) -> Result<(), Failure> {
     };
     let mut rows = remote::rows(&address, ca.as_deref(), &settings).await?;
     rows.extend(local::rows(args.himds_port, state.as_ref()).await);
-    print(&rows, args.json);
+    print(&rows, as_json);
     verdict(&rows)
 }
 

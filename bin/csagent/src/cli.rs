@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::database::DatabaseArgs;
+use crate::{completion::CompletionArgs, database::DatabaseArgs};
 
 #[derive(Parser)]
 #[command(
@@ -27,6 +27,11 @@ pub enum Verb {
         before_help = "Example:\n  csagent connect --site https://management.example.com --ca-file ca.pem -g lab -i APP --service-principal-secret-file secret"
     )]
     Connect(ConnectArgs),
+    /// Make this machine's key and print its public half, so that somebody else makes the machine at the site
+    #[command(
+        before_help = "Example:\n  csagent genkey\n  csagent connect existing --site https://management.example.com --ca-file ca.pem --client-id ID"
+    )]
+    Genkey(GenkeyArgs),
     /// Take this machine off its site
     #[command(before_help = "Example:\n  csagent disconnect -i APP -p SECRET")]
     Disconnect(DisconnectArgs),
@@ -59,6 +64,9 @@ pub enum Verb {
     /// Put logs and settings, without secrets, into one archive
     #[command(before_help = "Example:\n  csagent logs -o logs.zip")]
     Logs(LogsArgs),
+    /// Print what a shell needs to complete verbs and flags
+    #[command(before_help = "Example:\n  csagent completion bash >/etc/bash_completion.d/csagent")]
+    Completion(CompletionArgs),
     /// Print the version
     Version,
 }
@@ -72,6 +80,9 @@ pub struct CommonArgs {
     /// Say more on standard error
     #[arg(short = 'v', long, global = true)]
     pub verbose: bool,
+    /// Answer in JSON, where there is an answer
+    #[arg(short = 'j', long, global = true)]
+    pub json: bool,
     #[arg(long, global = true, hide = true)]
     pub log_stderr: bool,
     #[arg(long, global = true, hide = true)]
@@ -107,10 +118,30 @@ pub struct CredentialArgs {
     /// A token for the resource manager instead; "-" reads it from standard input
     #[arg(long, value_name = "TOKEN")]
     pub access_token: Option<String>,
+    /// The token of whoever is signed in with az on this machine instead
+    #[arg(long)]
+    pub use_azcli: bool,
+    /// Taken so that it can be refused with a reason: a site signs nobody in by device code
+    #[arg(long, hide = true)]
+    pub use_device_code: bool,
+}
+
+#[derive(Args, Clone)]
+pub struct GenkeyArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
 }
 
 #[derive(Args, Clone)]
 pub struct ConnectArgs {
+    /// `existing`: become the machine that was made at the site with the public key of `csagent genkey`; takes no credential
+    #[arg(value_name = "existing", value_parser = ["existing"], requires = "client_id", conflicts_with_all = ["join_token",
+        "service_principal_id", "service_principal_secret", "service_principal_secret_file", "service_principal_cert",
+        "access_token", "use_azcli", "tags"])]
+    pub form: Option<String>,
+    /// With `existing`: the client id of the machine's identity, as the site answered when the machine was made
+    #[arg(long, value_name = "ID", requires = "form")]
+    pub client_id: Option<String>,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]
@@ -125,7 +156,7 @@ pub struct ConnectArgs {
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
     /// The group the machine lies in; a join token knows its own
-    #[arg(short = 'g', long, value_name = "NAME", required_unless_present_any = ["join_token", "federated_token_file", "site"])]
+    #[arg(short = 'g', long, value_name = "NAME", required_unless_present_any = ["join_token", "federated_token_file", "site", "form"])]
     pub resource_group: Option<String>,
     /// A token of another issuer, kept fresh by others, that the application of an authority proves itself with
     #[arg(long, value_name = "FILE")]
@@ -235,8 +266,6 @@ pub struct ForwardArgs {
 pub struct ShowArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    #[arg(short = 'j', long)]
-    pub json: bool,
     /// Only what is known of the operating system
     #[arg(long)]
     pub os: bool,
@@ -256,8 +285,6 @@ pub struct CheckArgs {
     /// Where programs look for HIMDS
     #[arg(long, value_name = "N", default_value_t = 40342)]
     pub himds_port: u16,
-    #[arg(short = 'j', long)]
-    pub json: bool,
     #[arg(short = 'l', long, hide = true)]
     pub location: Option<String>,
     #[arg(long, hide = true)]
@@ -279,10 +306,7 @@ pub struct ConfigArgs {
 #[derive(Subcommand, Clone)]
 pub enum ConfigVerb {
     /// Show every setting
-    List {
-        #[arg(short = 'j', long)]
-        json: bool,
-    },
+    List,
     /// Show one setting
     Get { property: String },
     /// Say what settings are for

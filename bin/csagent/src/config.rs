@@ -134,16 +134,16 @@ impl Settings {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the verb")]
-pub fn config(args: &ConfigArgs) -> Result<(), Failure> {
+pub fn config(args: &ConfigArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     let mut settings = Settings::load(&place)?;
     match &args.verb {
-        ConfigVerb::List { json: true } => {
+        ConfigVerb::List if as_json => {
             let all: serde_json::Map<_, _> =
                 KNOWN.iter().map(|k| (k.name.to_owned(), json!(settings.shown(k)))).collect();
             println!("{}", Value::Object(all));
         }
-        ConfigVerb::List { json: false } => {
+        ConfigVerb::List => {
             println!("Local Configuration Settings");
             for known in KNOWN {
                 let label = format!("{}{}", known.name, known.note);

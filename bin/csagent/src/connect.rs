@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     cli::ConnectArgs,
     config::Settings,
-    credential, entra,
+    credential, entra, existing,
     failure::{Attempt, Failure, Kind, program},
     host, join,
     site::{self, API_VERSION, Cloud},
@@ -40,24 +40,19 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
     if entra::is_authority(&address) {
         return entra::connect(&args, &place, &address, ca).await;
     }
-    if args.join_token.is_none() && args.resource_group.is_none() {
+    if args.form.is_none() && args.join_token.is_none() && args.resource_group.is_none() {
         let failure = Failure::new(Kind::Usage, "no resource group is named").code("AZCM0016");
         return Err(failure.hint("give -g NAME, or a join token, which knows its own"));
     }
     let client = site::client(ca.as_deref(), &Settings::load(&place)?)?;
     let cloud = site::discover(&client, &address).await?;
+    if args.form.is_some() {
+        let made = existing::resource(&args, &place, &client, &cloud, ca.as_deref()).await?;
+        return connected(&place, &registration(&args, cloud, ca, &made)?);
+    }
     let admission = admission(&args, &client, &cloud).await?;
-    let unfinished = place.unfinished_key();
-    let is_new = unfinished.is_none();
-    let key = match unfinished {
-        Some(key) => key,
-        None => {
-            let key = MachineKey::generate().attempt("making the machine's key")?;
-            place.forget_heartbeat()?;
-            place.save_key(&key)?;
-            key
-        }
-    };
+    let is_new = place.unfinished_key().is_none();
+    let key = place.key_to_connect_with()?;
     let body = machine(&args, &key, &tags)?;
     let made = admission.machine(&args, &client, &cloud, &name, body).await.map_err(|failure| {
         // Refused: the site does not know a key that it hears of for the first time. All else may have been done.
@@ -66,8 +61,11 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
         }
         explained(failure)
     })?;
-    let state = registration(&args, cloud, ca, &made)?;
-    place.save(&state)?;
+    connected(&place, &registration(&args, cloud, ca, &made)?)
+}
+
+fn connected(place: &Place, state: &State) -> Result<(), Failure> {
+    place.save(state)?;
     tell(&format!("Connected machine {} as {}", state.resource_name, state.resource_id));
     Ok(())
 }

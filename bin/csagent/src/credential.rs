@@ -1,6 +1,10 @@
 //! How an administrator proves that this machine may be connected: a token, a secret, or a certificate.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use aws_lc_rs::digest;
 use cs_jose::{RsaKey, Signer, encode_url};
@@ -24,6 +28,8 @@ impl CredentialArgs {
     /// Whether any was given.
     pub fn is_given(&self) -> bool {
         self.access_token.is_some()
+            || self.use_azcli
+            || self.use_device_code
             || self.service_principal_id.is_some()
             || self.service_principal_secret.is_some()
             || self.service_principal_secret_file.is_some()
@@ -38,6 +44,16 @@ pub async fn token(
     cloud: &Cloud,
     tenant: &str,
 ) -> Result<String, Failure> {
+    if args.use_device_code {
+        let failure = Failure::new(Kind::Usage, "--use-device-code: a site signs nobody in by device code")
+            .code("AZCM0023");
+        return Err(failure.hint(
+            "give -i ID with -p SECRET, --use-azcli, --access-token TOKEN or --join-token TOKEN; or see `csagent genkey`",
+        ));
+    }
+    if args.use_azcli {
+        return azcli(&cloud.audience);
+    }
     if let Some(token) = &args.access_token {
         let token = if token == "-" { standard_input("the access token")? } else { token.trim().to_owned() };
         let looks_like_one = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
@@ -48,9 +64,9 @@ pub async fn token(
         };
     }
     let usage = |text: &str| {
-        Failure::new(Kind::Usage, text)
-            .code("AZCM0016")
-            .hint("give -i ID with -p SECRET or --service-principal-cert FILE, or --access-token TOKEN")
+        Failure::new(Kind::Usage, text).code("AZCM0016").hint(
+            "give -i ID with -p SECRET or --service-principal-cert FILE, --use-azcli or --access-token TOKEN",
+        )
     };
     let id = args.service_principal_id.as_deref().ok_or_else(|| usage("no credential is given"))?;
     let url = format!("{}/{tenant}/oauth2/v2.0/token", cloud.authority);
@@ -73,6 +89,23 @@ pub async fn token(
     let said = said.and_then(|s| s.lines().next()).unwrap_or("the site gave no token");
     let kind = if status.is_server_error() { Kind::Unreachable } else { Kind::Refused };
     Err(Failure::new(kind, format!("{WHAT}: {said}")).code("AZCM0041"))
+}
+
+/// The token of whoever is signed in there. It comes on az's standard output, never on a command line.
+fn azcli(audience: &str) -> Result<String, Failure> {
+    let asked =
+        ["account", "get-access-token", "--resource", audience, "--query", "accessToken", "--output", "tsv"];
+    let told = Command::new("az").args(asked).stdin(Stdio::null()).output().map_err(|error| {
+        Failure::new(Kind::Usage, format!("--use-azcli: running az: {error}")).code("AZCM0023")
+    })?;
+    let token = String::from_utf8(told.stdout).unwrap_or_default().trim().to_owned();
+    if told.status.success() && !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(token);
+    }
+    let said = String::from_utf8_lossy(&told.stderr);
+    let said = said.lines().find(|l| !l.trim().is_empty()).unwrap_or("it gave no token");
+    let failure = Failure::new(Kind::Refused, format!("--use-azcli: {}", cs_telemetry::one_line(said)));
+    Err(failure.code("AZCM0041").hint("sign in with `az login` as somebody who may connect machines"))
 }
 
 fn secret(args: &CredentialArgs) -> Result<Option<String>, Failure> {
@@ -136,8 +169,6 @@ fn pfx(bytes: &[u8]) -> Option<(Vec<u8>, RsaKey)> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     fn openssl(arguments: &[&str], dir: &Path) {

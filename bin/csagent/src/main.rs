@@ -3,12 +3,14 @@
 mod certificates;
 mod check;
 mod cli;
+mod completion;
 mod config;
 mod connect;
 mod credential;
 mod database;
 mod disconnect;
 mod entra;
+mod existing;
 mod facts;
 mod failure;
 mod forward;
@@ -56,26 +58,31 @@ fn main() -> ExitCode {
         (Verb::Run(_), false) => "warn,callers=info",
         _ => "warn",
     });
-    match carry_out(cli.verb) {
+    match carry_out(cli.verb, cli.common.json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure::report(&failure),
     }
 }
 
-fn carry_out(verb: Verb) -> Result<(), Failure> {
+fn carry_out(verb: Verb, as_json: bool) -> Result<(), Failure> {
     match verb {
         Verb::Connect(args) => runtime()?.block_on(connect::connect(args)),
         Verb::Disconnect(args) => runtime()?.block_on(disconnect::disconnect(args)),
         Verb::Run(args) => runtime()?.block_on(run::run(args)),
         Verb::Forward(args) => runtime()?.block_on(forward::forward(args)),
         Verb::Certificates(args) => runtime()?.block_on(certificates::certificates(args)),
-        Verb::Show(args) => show::show(&args),
-        Verb::Check(args) => runtime()?.block_on(check::check(&args)),
-        Verb::Config(args) => config::config(&args),
-        Verb::Database(args) => runtime()?.block_on(database::database(args)),
+        Verb::Show(args) => show::show(&args, as_json),
+        Verb::Check(args) => runtime()?.block_on(check::check(&args, as_json)),
+        Verb::Config(args) => config::config(&args, as_json),
+        Verb::Database(args) => runtime()?.block_on(database::database(args, as_json)),
         Verb::Logs(args) => logs::logs(&args),
+        Verb::Genkey(args) => existing::genkey(&args),
+        Verb::Completion(args) => {
+            completion::completion(&args);
+            Ok(())
+        }
         Verb::Version => {
-            show::version();
+            show::version(as_json);
             Ok(())
         }
     }

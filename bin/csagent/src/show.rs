@@ -91,7 +91,7 @@ fn is_running(status: &Status) -> bool {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the verb")]
-pub fn show(args: &ShowArgs) -> Result<(), Failure> {
+pub fn show(args: &ShowArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     let state = place.load()?;
     // Settings may hold a proxy's password and are root's to read; the rest is shown to everybody.
@@ -111,7 +111,7 @@ pub fn show(args: &ShowArgs) -> Result<(), Failure> {
     }
     let shown = |name: &str| args.properties.iter().any(|p| p.eq_ignore_ascii_case(name));
     let wanted = |(label, key, _): &&Row| args.properties.is_empty() || shown(label) || shown(key);
-    if args.json {
+    if as_json {
         let mut all: Map<String, Value> =
             rows.iter().filter(wanted).map(|(_, key, value)| ((*key).to_owned(), json!(value))).collect();
         let each: Map<String, Value> = services
@@ -147,7 +147,11 @@ fn without_password(url: &str) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the verb")]
-pub fn version() {
+pub fn version(as_json: bool) {
+    if as_json {
+        println!("{}", json!({"version": env!("CARGO_PKG_VERSION")}));
+        return;
+    }
     println!("{} version {}", program(), env!("CARGO_PKG_VERSION"));
 }
 

@@ -142,6 +142,20 @@ impl Place {
         self.key().ok()
     }
 
+    /// The key that the site is to know this machine by: the one of a `connect` that was not finished, or of `genkey`, else
+    /// a new one.
+    pub fn key_to_connect_with(&self) -> Result<MachineKey, Failure> {
+        if let Some(key) = self.unfinished_key() {
+            return Ok(key);
+        }
+        let made = MachineKey::generate().map_err(|error| {
+            Failure::failed(format!("making the machine's key: {error}")).code("AZCM0103")
+        })?;
+        self.forget_heartbeat()?;
+        self.save_key(&made)?;
+        Ok(made)
+    }
+
     pub fn status(&self) -> Status {
         self.read(STATUS).ok().flatten().unwrap_or_default()
     }

@@ -46,10 +46,7 @@ enum DatabaseVerb {
     Certificate(CertificateArgs),
     /// List what the daemon keeps fresh
     #[command(before_help = "Example:\n  csagent database list -j")]
-    List {
-        #[arg(short = 'j', long)]
-        json: bool,
-    },
+    List,
     /// Keep a certificate fresh no longer, and remove its files
     #[command(before_help = "Example:\n  csagent database forget lab-machine --server lab")]
     Forget {
@@ -114,11 +111,11 @@ pub(crate) struct Backend {
     pub authority: String,
 }
 
-pub async fn database(args: DatabaseArgs) -> Result<(), Failure> {
+pub async fn database(args: DatabaseArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     match args.verb {
         DatabaseVerb::Certificate(args) => certificate(&place, args).await,
-        DatabaseVerb::List { json } => kept::list(&place, json),
+        DatabaseVerb::List => kept::list(&place, as_json),
         DatabaseVerb::Forget { role, server } => {
             kept::forget(&place, &server_id(&server, &place.connected()?)?, &role)
         }
