@@ -48,6 +48,17 @@ used() {
     expect "$1: a killed one comes back for the next caller" "$(token env)" Bearer
 }
 
+# The owner has switched it off: `$2…` is an upgrade, and switches nothing on.
+stays_off() {
+    name=$1
+    shift
+    systemctl disable --quiet --now himdsd.socket himdsd.service csagent-certificates.service
+    "$@" >/srv/said 2>&1 || fail "$*: $(cat /srv/said)"
+    expect "$name: an upgrade leaves what its owner has switched off" \
+        "$(systemctl is-enabled himdsd.socket himdsd.service csagent-certificates.service | sort -u) $(systemctl is-active himdsd.socket himdsd.service csagent-certificates.service | sort -u)" "disabled inactive"
+    systemctl enable --quiet --now himdsd.socket himdsd.service csagent-certificates.service
+}
+
 gone() {
     expect "$1: nothing runs" "$(systemctl is-active himdsd.socket himdsd.service | sort -u)" inactive
     expect "$1: no file is left" "$(ls -d /opt/azcmagent/bin /usr/bin/csagent /usr/bin/azcmagent /usr/lib/systemd/system/himdsd.* /lib/systemd/system.conf.d/azcmagent.conf /usr/lib/sysusers.d/csagent.conf 2>/dev/null || true)" ""
@@ -80,15 +91,17 @@ echo "ok      $(tail -n 1 /srv/said | tr -s ' ')"
 used deb
 dpkg -i "$deb" >/srv/said 2>&1 || fail "dpkg again: $(cat /srv/said)"
 expect "an upgrade keeps the identity" "$(token env) $(azcmagent show -j status | jq -r .status)" "Bearer Connected"
+stays_off deb dpkg -i "$deb"
 dpkg -r csagent >/srv/said 2>&1 || fail "dpkg -r: $(cat /srv/said)"
 expect "taken away while connected, it says so" "$(grep -c 'still connected' /srv/said)" 1
 [ -e /var/opt/azcmagent/machine.key ] || fail "removing took the identity, which only purging may"
 dpkg -i "$deb" >/srv/said 2>&1
 expect "put back, it is the same machine" "$(token env)" Bearer
+expect "and starts with the machine again" "$(systemctl is-enabled himdsd.socket himdsd.service | tr '\n' ' ')" "enabled enabled "
 azcmagent disconnect -i "$(ready .operator.client_id)" --service-principal-secret-file "$(ready .operator.client_secret_file)"
 dpkg --purge csagent >/srv/said 2>&1 || fail "dpkg --purge: $(cat /srv/said)"
 gone deb
-expect "purged, nothing is left" "$(ls -d /var/opt/azcmagent 2>/dev/null; getent passwd himds; getent group himds; ls /etc/systemd/system/*.wants/ 2>/dev/null | grep -e himds -e csagent || true)" ""
+expect "purged, nothing is left" "$(ls -d /var/opt/azcmagent /var/lib/csagent 2>/dev/null; getent passwd himds; getent group himds; ls /etc/systemd/system/*.wants/ 2>/dev/null | grep -e himds -e csagent || true)" ""
 
 rpm -K --nosignature "$rpm" >/dev/null || fail "the .rpm's digests do not fit"
 for script in PREIN POSTIN PREUN POSTUN; do
@@ -102,6 +115,7 @@ rpm -i --nodeps "$rpm" >/srv/said 2>&1 || fail "rpm -i: $(cat /srv/said)"
 used rpm
 rpm -U --force --nodeps "$rpm" >/srv/said 2>&1 || fail "rpm -U: $(cat /srv/said)"
 expect "an upgrade keeps the identity" "$(token env) $(azcmagent show -j status | jq -r .status)" "Bearer Connected"
+stays_off rpm rpm -U --force --nodeps "$rpm"
 azcmagent disconnect -i "$(ready .operator.client_id)" --service-principal-secret-file "$(ready .operator.client_secret_file)"
 rpm -e csagent >/srv/said 2>&1 || fail "rpm -e: $(cat /srv/said)"
 gone rpm

@@ -5,7 +5,7 @@
 //! again as it was. A new key is made, offered to the site by the old one, put in its place, and used; the old one is
 //! kept until the new one has been answered, and comes back if the site does not know the new one after all.
 
-use std::{fs, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use async_trait::async_trait;
 use cs_jose::MachineKey;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::{Attempt, Failure},
     state::{KEY, Place},
+    whole,
 };
 
 /// The key that was made and may be known to the site, and the one that may still be.
@@ -200,12 +201,8 @@ fn next_key(place: &Place) -> Result<MachineKey, Failure> {
 
 impl Place {
     fn rename(&self, from: &str, to: &str) -> Result<(), Failure> {
-        let renamed = fs::rename(self.at(from), self.at(to)).and_then(|()| self.sync());
+        let renamed = whole::rename(&self.at(from), &self.at(to));
         renamed.attempt(format_args!("putting {from} in the place of {to}"))
-    }
-
-    fn sync(&self) -> std::io::Result<()> {
-        fs::File::open(self.folder())?.sync_all()
     }
 }
 

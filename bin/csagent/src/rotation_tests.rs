@@ -1,8 +1,11 @@
 //! Rotation against a small site that keeps the rules of the real one, ended after every single step.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fs,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use cs_time::MachineChance;

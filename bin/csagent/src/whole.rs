@@ -3,11 +3,11 @@
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{Gid, Group, Uid, User, fchown};
+use nix::unistd::{Gid, Group, Uid, User, fchown, geteuid};
 
 /// Who may do what with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,10 +41,45 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         }
         file.set_permissions(Permissions::from_mode(access.mode))?;
         file.sync_all()?;
-        fs::rename(&temporary, path)
+        rename(&temporary, path)
     })();
-    written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    sync_folder(path)
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Puts a file in the place of another; durable when it returns.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)
+}
+
+/// The folder, of this one and all above it, in which others than root and us could put something else; links are followed
+/// first. The sticky bit keeps what lies in a folder for all (`/tmp`) its owner's.
+pub fn changeable_by_others(folder: &Path) -> io::Result<Option<PathBuf>> {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let root = root_in(&map);
+    let is_safe = |place: &Path| {
+        let Ok(found) = fs::symlink_metadata(place) else { return false };
+        let ours = found.uid() == root || found.uid() == geteuid().as_raw();
+        let (writable, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
+        found.is_dir() && ours && (!writable || sticky)
+    };
+    let folder = folder.canonicalize()?;
+    Ok(folder.ancestors().find(|place| !is_safe(place)).map(Path::to_owned))
+}
+
+/// How root's files look from here. In a user namespace that has no number for root (`countersign run` for an ordinary user)
+/// they are those of the overflow user (`user_namespaces(7)`).
+fn root_in(uid_map: &str) -> u32 {
+    const OVERFLOW: u32 = 65_534;
+    let number_of_root = |line: &str| {
+        let mut words = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside) = (words.next()?.ok()?, words.next()?.ok()?);
+        (outside == 0).then_some(inside)
+    };
+    match uid_map.trim() {
+        "" => 0,
+        map => map.lines().find_map(number_of_root).unwrap_or(OVERFLOW),
+    }
 }
 
 /// Points a symbolic link at another file in one step: there is no moment without it. What is no link is never replaced.
@@ -59,8 +94,7 @@ pub fn link(path: &Path, target: &Path) -> io::Result<()> {
     let temporary = beside(path)?;
     drop(fs::remove_file(&temporary));
     symlink(target, &temporary)?;
-    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    sync_folder(path)
+    rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
 fn beside(path: &Path) -> io::Result<PathBuf> {
@@ -99,6 +133,20 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn root_is_known_in_every_namespace() {
+        for (map, root) in [
+            ("         0          0 4294967295\n", 0),
+            ("0 0 1\n", 0),
+            ("1000 1000 1", 65_534),
+            ("5 0 1\n1000 1000 1\n", 5),
+            ("", 0),
+            ("odd", 65_534),
+        ] {
+            assert_eq!(root_in(map), root, "{map}");
+        }
     }
 
     #[test]

@@ -83,6 +83,36 @@ pub async fn certificates(args: CertificatesArgs) -> Result<(), Failure> {
     }
 }
 
+/// The rounds before every certificate is there.
+struct Start {
+    /// Nobody was told yet that we are ready.
+    waits: bool,
+    failures: u32,
+    pause: Duration,
+}
+
+impl Start {
+    fn new(waits: bool) -> Self {
+        Self { waits, failures: 0, pause: FIRST_PAUSE }
+    }
+
+    /// After a round: whether we are ready with it, and how long to rest. Ready is only said of what is there, however many
+    /// rounds that takes: who waits for us needs the files.
+    fn after(&mut self, is_good: bool, every: Duration) -> (bool, Duration) {
+        if is_good {
+            self.failures = FIRST_TRIES;
+            return (std::mem::take(&mut self.waits), every);
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FIRST_TRIES {
+            return (false, every);
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        (false, pause)
+    }
+}
+
 /// What a round stands on.
 struct Ground {
     settings: Settings,
@@ -95,24 +125,20 @@ impl Ground {
         let mut interrupt = signal(SignalKind::interrupt()).attempt("listening for signals")?;
         let mut terminate = signal(SignalKind::terminate()).attempt("listening for signals")?;
         let work = async {
-            if !self.settings.waits_for_the_first {
-                ready(ready_file)?;
-            }
-            let mut pause = FIRST_PAUSE;
-            for attempt in 1..=FIRST_TRIES {
-                let Err(failure) = self.sync().await else { break };
-                tracing::warn!(attempt, cause = failure.message, "certificates are not up to date yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            if self.settings.waits_for_the_first {
+            let mut start = Start::new(self.settings.waits_for_the_first);
+            if !start.waits {
                 ready(ready_file)?;
             }
             loop {
-                tokio::time::sleep(self.settings.every).await;
-                if let Err(failure) = self.sync().await {
-                    tracing::warn!(cause = failure.message, "certificates could not be brought up to date");
+                let outcome = self.sync().await;
+                if let Err(failure) = &outcome {
+                    tracing::warn!(cause = failure.message, "certificates are not up to date");
                 }
+                let (is_first, pause) = start.after(outcome.is_ok(), self.settings.every);
+                if is_first {
+                    ready(ready_file)?;
+                }
+                tokio::time::sleep(pause).await;
             }
         };
         let outcome = tokio::select! {
@@ -195,4 +221,23 @@ async fn after_a_change(command: &[String], link: &Path, version: &str) -> Resul
         })?
         .attempt(&what)?;
     if status.success() { Ok(()) } else { Err(Failure::failed(format!("{what}: it ended with {status}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_said_once_when_every_certificate_is_there_and_never_before() {
+        let every = Duration::from_secs(3600);
+        let mut start = Start::new(true);
+        let rests: Vec<_> = (0..40).map(|_| start.after(false, every)).collect();
+        assert!(rests.iter().all(|(ready, _)| !ready), "25 rounds or 40 make no certificate");
+        assert_eq!((rests[0].1, rests[1].1, rests[10].1), (FIRST_PAUSE, FIRST_PAUSE * 2, LONGEST_PAUSE));
+        assert!(rests[24..].iter().all(|(_, pause)| *pause == every));
+        assert_eq!(start.after(true, every), (true, every));
+        assert_eq!(start.after(false, every), (false, every), "later failures wait for the next round");
+        assert_eq!(start.after(true, every), (false, every));
+        assert_eq!(Start::new(false).after(true, every), (false, every), "it was said before");
+    }
 }

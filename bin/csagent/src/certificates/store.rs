@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::unistd::geteuid;
-
 use super::{
-    acl::{self, Who},
+    acl::{self, Rights, Who},
     settings::{Grant, Observed, Settings},
 };
 use crate::{
@@ -17,19 +15,21 @@ use crate::{
     whole::{self, Access},
 };
 
-/// Writes a version and points the link at it; answers the link's path.
+/// Writes a version and points the link at it; answers the link's path. Who may read follows the settings, for every
+/// version of the certificate: whoever is named no longer loses the older ones too.
 pub fn put(observed: &Observed, settings: &Settings, version: &str, pem: &str) -> Result<PathBuf, Failure> {
     let readers = if settings.acls { readers(&observed.acls)? } else { Vec::new() };
-    folder(&observed.store, &readers)?;
+    folder(&observed.store, settings)?;
     let name = format!("{}.{version}", observed.base_name());
     let file = observed.store.join(&name);
     let access = access(observed)?;
     if !is_there(&file, pem, access) {
         whole::write(&file, pem.as_bytes(), access).attempt(format_args!("writing {}", file.display()))?;
     }
-    if !readers.is_empty() {
-        acl::may_read(&file, access.mode, &readers)
-            .attempt(format_args!("giving access to {}", file.display()))?;
+    let named: Vec<_> = readers.iter().map(|who| (*who, acl::READ)).collect();
+    for file in versions(observed)? {
+        let rights = Rights { mode: access.mode, named: named.clone() };
+        acl::set(&file, rights).attempt(format_args!("giving access to {}", file.display()))?;
     }
     let link = observed.store.join(observed.link_name());
     if fs::read_link(&link).ok().as_deref() != Some(Path::new(&name)) {
@@ -38,27 +38,53 @@ pub fn put(observed: &Observed, settings: &Settings, version: &str, pem: &str) -
     Ok(link)
 }
 
-/// Made for root alone; what is there already must be nobody else's to write in, or they could put their key there.
-fn folder(store: &Path, readers: &[Who]) -> Result<(), Failure> {
+/// The files of a certificate: no link, and nothing that another name only begins like.
+fn versions(observed: &Observed) -> Result<Vec<PathBuf>, Failure> {
+    let what = format!("looking into {}", observed.store.display());
+    let begin = format!("{}.", observed.base_name());
+    let mut all = Vec::new();
+    for entry in fs::read_dir(&observed.store).attempt(&what)? {
+        let entry = entry.attempt(&what)?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let name = entry.file_name();
+        let version = name.to_str().and_then(|n| n.strip_prefix(&begin));
+        if is_file && version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            all.push(entry.path());
+        }
+    }
+    Ok(all)
+}
+
+/// Made for root alone; what is there already must be nobody else's to write in, nor what it lies in, or they could put
+/// their key there. Its list lets through whoever may read a certificate in it now; what somebody else has put on the
+/// list stays.
+fn folder(store: &Path, settings: &Settings) -> Result<(), Failure> {
     let what = format!("preparing {}", store.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(store).attempt(&what)?;
-    let found = fs::metadata(store).attempt(&what)?;
-    let ours = found.uid() == 0 || found.uid() == geteuid().as_raw();
-    if !ours || found.mode() & 0o022 != 0 {
-        return Err(Failure::failed(format!("{what}: others may write there"))
-            .hint("it holds private keys: make it root's alone, or name another certificateStoreLocation"));
+    let found = acl::of(store).attempt(&what)?;
+    let other = whole::changeable_by_others(store).attempt(&what)?;
+    if other.is_some() || found.named.iter().any(|(_, permissions)| permissions & acl::WRITE != 0) {
+        let other = other.unwrap_or_else(|| store.to_owned());
+        return Err(Failure::failed(format!("{what}: others may write there, in {}", other.display()))
+            .hint("it holds private keys: make it and all above it root's alone, or name another certificateStoreLocation"));
     }
-    if !readers.is_empty() {
-        acl::may_pass(store, found.mode() & 0o777, readers).attempt(&what)?;
+    let here = settings.observed.iter().filter(|o| settings.acls && o.store == *store);
+    // A name that nobody has is told where its certificate is put.
+    let passing: Vec<Who> = here.filter_map(|o| readers(&o.acls).ok()).flatten().collect();
+    let stays = |(who, permissions): &(Who, u16)| *permissions != acl::PASS || passing.contains(who);
+    let mut named: Vec<(Who, u16)> = found.named.into_iter().filter(stays).collect();
+    for who in passing {
+        match named.iter_mut().find(|(known, _)| *known == who) {
+            Some((_, permissions)) => *permissions |= acl::PASS,
+            None => named.push((who, acl::PASS)),
+        }
     }
-    Ok(())
+    acl::set(store, Rights { mode: found.mode, named }).attempt(&what)
 }
 
 fn is_there(file: &Path, pem: &str, access: Access) -> bool {
     let same = |found: fs::Metadata| {
-        // With an access list the middle digit is its mask.
         found.is_file()
-            && found.mode() & 0o707 == access.mode & 0o707
             && access.user.is_none_or(|user| user.as_raw() == found.uid())
             && access.group.is_none_or(|group| group.as_raw() == found.gid())
     };
@@ -184,14 +210,58 @@ mod tests {
         let (_dir, store) = store();
         let settings = settings_at(&store, r#","acls":[{"user":"65534"},{"group":"65533"}]"#);
         let link = put(&settings.observed[0], &settings, "1", "one").unwrap();
-        let listed = acl::read(&link).unwrap();
-        assert_eq!(listed, [(Who::User(65534), 4), (Who::Group(65533), 4)]);
-        assert_eq!(acl::read(&store).unwrap(), [(Who::User(65534), 1), (Who::Group(65533), 1)]);
-        // Once more changes nothing, and a list that was there already is kept.
+        let listed = acl::of(&link).unwrap();
+        assert_eq!(listed.named, [(Who::User(65534), 4), (Who::Group(65533), 4)]);
+        assert_eq!(listed.mode, 0o600, "the group of the file gains nothing");
+        let folder = acl::of(&store).unwrap();
+        assert_eq!(folder.named, [(Who::User(65534), 1), (Who::Group(65533), 1)]);
+        // Once more changes nothing, and so the folder's own group never gets what the mask holds.
         put(&settings.observed[0], &settings, "1", "one").unwrap();
-        assert_eq!(acl::read(&link).unwrap(), listed);
-        assert_eq!(fs::metadata(&link).unwrap().permissions().mode() & 0o007, 0);
+        assert_eq!((acl::of(&link).unwrap(), acl::of(&store).unwrap()), (listed, folder));
+        assert_eq!(acl::of(&store).unwrap().mode, 0o700);
         let stranger = settings_at(&store, r#","acls":[{"user":"nobody knows them"}]"#);
         assert_eq!(put(&stranger.observed[0], &stranger, "1", "x").unwrap_err().kind, Kind::Usage);
+    }
+
+    #[test]
+    fn what_the_settings_take_back_is_taken_back() {
+        let (_dir, store) = store();
+        let generous = settings_at(&store, r#","mode":"0640","acls":[{"user":"65534"},{"group":"65533"}]"#);
+        for version in ["1", "2"] {
+            put(&generous.observed[0], &generous, version, "pem").unwrap();
+        }
+        // Somebody's own entry, which is more than passing.
+        let mut rights = acl::of(&store).unwrap();
+        rights.named.push((Who::User(65000), acl::READ | acl::PASS));
+        acl::set(&store, rights).unwrap();
+        let fewer = settings_at(&store, r#","mode":"0640","acls":[{"group":"65533"}]"#);
+        put(&fewer.observed[0], &fewer, "2", "pem").unwrap();
+        let named = |name: &str| acl::of(&store.join(name)).unwrap().named;
+        assert_eq!(named("v1.web.1"), [(Who::Group(65533), 4)], "the older version too");
+        assert_eq!(named("."), [(Who::User(65000), 5), (Who::Group(65533), 1)]);
+        let none = settings_at(&store, "");
+        put(&none.observed[0], &none, "2", "pem").unwrap();
+        assert_eq!(named("."), [(Who::User(65000), 5)]);
+        for version in ["v1.web.1", "v1.web.2"] {
+            let rights = acl::of(&store.join(version)).unwrap();
+            assert_eq!(rights, Rights { mode: 0o600, named: vec![] }, "{version}");
+            assert_eq!(fs::metadata(store.join(version)).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a19_a_store_below_a_folder_of_others_is_refused() {
+        let (dir, store) = store();
+        let settings = settings_at(&store, "");
+        put(&settings.observed[0], &settings, "1", "pem").unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let refused = put(&settings.observed[0], &settings, "2", "pem").unwrap_err();
+        assert!(refused.message.contains("others may write there"), "{}", refused.message);
+        assert!(!store.join("v1.web.2").exists());
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let mut rights = acl::of(&store).unwrap();
+        rights.named.push((Who::User(65000), acl::READ | acl::WRITE | acl::PASS));
+        acl::set(&store, rights).unwrap();
+        assert!(put(&settings.observed[0], &settings, "2", "pem").is_err(), "a list may let write too");
     }
 }

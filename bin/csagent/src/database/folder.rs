@@ -7,18 +7,21 @@
 //! between reads a pair.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{ErrorKind, Write},
+    fs,
+    io::ErrorKind,
     net::IpAddr,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Gid, Uid, User, geteuid};
 use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, PKCS_ECDSA_P256_SHA256};
 
 use super::{Backend, Given, Wanted};
-use crate::failure::{Attempt, Failure, Kind};
+use crate::{
+    failure::{Attempt, Failure, Kind},
+    whole::{self, Access},
+};
 
 pub(super) const CERTIFICATE: &str = "client.crt";
 pub(super) const KEY: &str = "client.key";
@@ -29,7 +32,7 @@ pub(super) const SERVICE: &str = "service.conf";
 pub(super) struct Folder {
     path: PathBuf,
     /// User and group, where they are not our own.
-    owner: Option<(u32, u32)>,
+    owner: Option<(Uid, Gid)>,
 }
 
 /// A request for a certificate of this key that says the role, and nothing else.
@@ -47,11 +50,9 @@ impl Folder {
         let owner = owner.map(ids_of).transpose()?;
         fs::create_dir_all(path).map_err(|error| not_writable(path, &error))?;
         let path = path.canonicalize().attempt(format_args!("opening {}", path.display()))?;
-        if let Some(other) = path.ancestors().find(|place| !is_safe(place)) {
-            let what = format!("{} is another user's to change", other.display());
-            return Err(
-                Failure::failed(what).hint("the files' folder and all above it must be root's or our own")
-            );
+        let other = whole::changeable_by_others(&path).attempt(format_args!("opening {}", path.display()))?;
+        if let Some(other) = other {
+            return Err(others(&other));
         }
         Ok(Self { path, owner })
     }
@@ -89,44 +90,33 @@ impl Folder {
         drop(fs::remove_dir(&self.path));
     }
 
-    /// A temporary name, the owner's alone before anything is in it, synced, renamed.
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.path.join(name);
-        let temporary = self.path.join(format!(".{name}.{}", std::process::id()));
-        let attempt = || -> std::io::Result<()> {
-            // One of a process that had our number and was killed.
-            drop(fs::remove_file(&temporary));
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-            file.set_permissions(Permissions::from_mode(0o600))?;
-            if let Some((user, group)) = self.owner {
-                fchown(&file, Some(user), Some(group))?;
-            }
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        attempt().map_err(|error| {
-            drop(fs::remove_file(&temporary));
-            not_writable(&path, &error)
-        })
+        let access = Access { mode: 0o600, user: self.owner.map(|o| o.0), group: self.owner.map(|o| o.1) };
+        whole::write(&path, text.as_bytes(), access).map_err(|error| not_writable(&path, &error))
     }
 }
 
-/// Whether nobody but root and us can put something else into its place, or into it. The sticky bit keeps what lies
-/// in a folder for all (`/tmp`) its owner's.
-fn is_safe(place: &Path) -> bool {
-    let Ok(found) = fs::symlink_metadata(place) else { return false };
-    let ours = found.uid() == 0 || found.uid() == geteuid().as_raw();
-    let (writable, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
-    found.is_dir() && ours && (!writable || sticky)
+/// Root is told whose folder it is: writing there as root would let that user lead root's hand elsewhere.
+fn others(folder: &Path) -> Failure {
+    let failure = Failure::failed(format!("{} is another user's to change", folder.display()));
+    let owner =
+        fs::metadata(folder).ok().map(|m| m.uid()).filter(|uid| *uid != geteuid().as_raw() && *uid != 0);
+    let owner = owner.and_then(|uid| User::from_uid(uid.into()).ok().flatten());
+    match owner.filter(|_| geteuid().is_root()) {
+        Some(user) => failure.hint(format!(
+            "run it as that user (`sudo -u {} csagent database …`), or name a folder of root's with --directory",
+            user.name
+        )),
+        None => failure.hint("the files' folder and all above it must be root's or our own"),
+    }
 }
 
-fn ids_of(user: &str) -> Result<(u32, u32), Failure> {
+fn ids_of(user: &str) -> Result<(Uid, Gid), Failure> {
     let found = User::from_name(user).attempt(format_args!("looking for the user {user}"))?;
     let found =
         found.ok_or_else(|| Failure::new(Kind::Usage, format!("--owner: there is no user {user}")))?;
-    Ok((found.uid.as_raw(), found.gid.as_raw()))
+    Ok((found.uid, found.gid))
 }
 
 /// A section of `pg_service.conf`. What stands behind `=` is taken as it is to the end of the line.
@@ -163,6 +153,8 @@ fn not_writable(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     fn wanted(directory: &Path) -> Wanted {
@@ -231,6 +223,15 @@ mod tests {
                 "{}",
                 path.display()
             );
+        }
+        if geteuid().is_root() {
+            // As the packaged agent's folder is to root.
+            let theirs = dir.path().join("theirs");
+            fs::create_dir(&theirs).unwrap();
+            std::os::unix::fs::chown(&theirs, Some(1), None).unwrap();
+            let refused = Folder::open(&theirs.join("below"), None).unwrap_err();
+            let name = User::from_uid(1.into()).unwrap().unwrap().name;
+            assert!(refused.hint.unwrap_or_default().contains(&format!("sudo -u {name} ")));
         }
         // A link leads where it leads.
         std::os::unix::fs::symlink(&open, dir.path().join("link")).unwrap();

@@ -28,6 +28,8 @@ struct Kept {
 struct Turn {
     since: i64,
     due: i64,
+    /// The last time failed: it is waited for also where no certificate is there.
+    failed: bool,
 }
 
 pub(super) fn add(place: &Place, wanted: &Wanted) -> Result<(), Failure> {
@@ -118,7 +120,7 @@ async fn look(place: &Place, wanted: &Wanted, turns: &mut HashMap<PathBuf, Turn>
                 cause = failure.message,
                 "a database certificate was not renewed"
             );
-            Turn { since: now, due: now + AGAIN_SECONDS }
+            Turn::after_failure(now)
         }
     };
     turns.insert(wanted.directory.clone(), next);
@@ -130,13 +132,16 @@ impl Turn {
         let mut byte = [0];
         MachineChance.fill(&mut byte);
         let spread = life * i64::from(byte[0]) / (6 * 255);
-        Self { since: now, due: now + life / 3 + spread }
+        Self { since: now, due: now + life / 3 + spread, failed: false }
+    }
+
+    fn after_failure(now: i64) -> Self {
+        Self { since: now, due: now + AGAIN_SECONDS, failed: true }
     }
 
     /// A clock that was put back makes it due: nobody knows how much of its life is left.
     fn is_due(self, now: i64, there: bool) -> bool {
-        let waits_after_failure = self.due - self.since == AGAIN_SECONDS;
-        now >= self.due || now < self.since || (!there && !waits_after_failure)
+        now >= self.due || now < self.since || (!there && !self.failed)
     }
 }
 
@@ -153,7 +158,10 @@ mod tests {
             assert!(turn.is_due(1001, false), "somebody removed it");
             assert!(turn.is_due(900, true), "the clock was put back");
         }
-        let failed = Turn { since: 1000, due: 1000 + AGAIN_SECONDS };
+        let failed = Turn::after_failure(1000);
+        // One that lives so short that its turn comes when a failure's would.
+        let short = Turn { failed: false, ..failed };
+        assert!(short.is_due(1001, false) && !short.is_due(1001, true));
         assert!(!failed.is_due(1001, false) && failed.is_due(1000 + AGAIN_SECONDS, false));
     }
 
