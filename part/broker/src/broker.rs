@@ -16,6 +16,8 @@ const RENEW_BETWEEN: std::ops::Range<i64> = 500..900;
 /// A token with less than this left is not handed out while the site can give a fresh one, in seconds: the SDKs ask
 /// again below five minutes.
 const USEFUL_SECONDS: i64 = 300;
+/// For so long a token counts as new, in seconds.
+const NEW_SECONDS: i64 = 10;
 /// The pause after the first failure; it doubles up to the longest, each drawn between half and all of it, in seconds.
 const PAUSE_SECONDS: std::ops::RangeInclusive<i64> = 2..=64;
 /// A clock may be put back this far, in seconds, before it counts as a jump.
@@ -121,6 +123,31 @@ impl Broker {
     pub fn fresh(&self, identity: &Identity, resource: &str) -> Option<Arc<Token>> {
         let now = self.clock.now().seconds();
         self.slot(identity, resource).cached().filter(|c| c.is_fresh(now)).map(|c| c.token)
+    }
+
+    /// A token that the site has just given, for programs that were told that theirs is good no more. So often as they like
+    /// they may ask, but not the site: one of the last seconds is new enough.
+    ///
+    /// # Errors
+    /// As [`Broker::token`].
+    pub async fn new_token(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        correlation: CorrelationId,
+    ) -> Result<Arc<Token>, IssueError> {
+        let slot = self.slot(identity, resource);
+        let mut pause = slot.flight.lock().await;
+        let now = self.clock.now().seconds();
+        let is_new = |c: &Cached| c.is_fresh(now) && now - c.made_at < NEW_SECONDS;
+        if let Some(cached) = slot.cached().filter(is_new) {
+            return Ok(cached.token);
+        }
+        let renewed = self.renew(&slot, &mut pause, correlation).await;
+        renewed.or_else(|error| match slot.cached() {
+            Some(cached) => fallback(error, &cached, now),
+            None => Err(error),
+        })
     }
 
     /// Renews what is due, in the background: to be called every minute or so.

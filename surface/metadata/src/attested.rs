@@ -2,25 +2,20 @@
 //! It cannot pass for the public cloud's, whose signer is another.
 
 use cs_broker::AttestError;
-use cs_ids::CorrelationId;
 use cs_serve::{Query, Response, json};
 use cs_wire_metadata::{AttestedReply, is_nonce};
 use http::StatusCode;
 
-use crate::{failure, service::Metadata};
+use crate::{failure, service::Ask};
 
-pub(crate) async fn answer(
-    machine: &Metadata,
-    query: &Query,
-    correlation: CorrelationId,
-) -> Result<Response, Response> {
+pub(crate) async fn answer(ask: &Ask<'_>, query: &Query) -> Result<Response, Response> {
     let nonce = query.get("nonce").filter(|n| !n.is_empty());
     if nonce.is_some_and(|sent| !is_nonce(sent)) {
         let text = "Bad request. The nonce has at most 32 characters, all of them printable";
         return Err(failure::plain(StatusCode::BAD_REQUEST, text));
     }
-    let attester = machine.attester.as_ref().ok_or_else(|| refused(&AttestError::Nobody))?;
-    let signed = attester.attest(nonce, correlation).await.map_err(|error| {
+    let attester = ask.machine.attester.as_ref().ok_or_else(|| refused(&AttestError::Nobody))?;
+    let signed = attester.attest(nonce, ask.correlation()).await.map_err(|error| {
         tracing::warn!(%error, "no attested document");
         refused(&error)
     })?;

@@ -13,6 +13,7 @@ pub(crate) fn identity(status: StatusCode, error: &'static str, text: impl Into<
         error_description: text.into(),
         error_codes: None,
         timestamp: None,
+        trace_id: None,
         correlation_id: None,
     };
     private(json(status, &reply))

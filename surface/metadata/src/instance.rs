@@ -75,20 +75,13 @@ fn network(facts: &Facts) -> Value {
     json!({"interface": facts.interfaces.iter().map(interface).collect::<Vec<_>>()})
 }
 
-/// A part of the document; `path` walks keys (without case) and indexes, a trailing slash does not count.
+/// A part of the document; `path` walks keys (without case) and indexes as it is sent: one slash at the end does not count,
+/// an empty step in between and a slash that hides behind an escape lead nowhere (A29).
 pub(crate) fn part(document: &Value, path: &str, format: Option<&str>) -> Response {
-    let mut at = document;
-    for step in path.split('/').filter(|s| !s.is_empty()) {
-        let next = match at {
-            Value::Object(members) => {
-                members.iter().find(|(k, _)| k.eq_ignore_ascii_case(step)).map(|(_, v)| v)
-            }
-            Value::Array(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
-            _ => None,
-        };
-        let Some(next) = next else { return failure::plain(StatusCode::NOT_FOUND, "Not found") };
-        at = next;
-    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let steps = path.split('/').filter(|_| !path.is_empty());
+    let found = steps.map(cs_serve::percent_decode).try_fold(document, |at, step| below(at, &step?));
+    let Some(at) = found else { return failure::plain(StatusCode::NOT_FOUND, "Not found") };
     let as_text = match format {
         None => false,
         Some(f) if f.eq_ignore_ascii_case("json") => false,
@@ -109,6 +102,18 @@ pub(crate) fn part(document: &Value, path: &str, format: Option<&str>) -> Respon
         (Value::String(leaf), true) => text(StatusCode::OK, leaf.clone()),
         (Value::Null, true) => text(StatusCode::OK, ""),
         (leaf, true) => text(StatusCode::OK, leaf.to_string()),
+    }
+}
+
+fn below<'v>(at: &'v Value, step: &str) -> Option<&'v Value> {
+    match at {
+        Value::Object(members) => members.iter().find(|(k, _)| k.eq_ignore_ascii_case(step)).map(|(_, v)| v),
+        Value::Array(items) => {
+            let index: usize = step.parse().ok()?;
+            // `01` and `+1` are no other names of it.
+            items.get(index).filter(|_| index.to_string() == step)
+        }
+        _ => None,
     }
 }
 
@@ -164,7 +169,8 @@ mod tests {
                 }
             };
             assert_eq!(part(document, path, None).status(), StatusCode::OK, "{path}");
-            children.iter().for_each(|(name, v)| walk(document, v, &format!("{path}/{name}"), leaves));
+            let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            children.iter().for_each(|(name, v)| walk(document, v, &below(name), leaves));
         }
         let (document, mut leaves) = (document(Service::Imds, &facts()), 0);
         walk(&document, &document, "", &mut leaves);

@@ -1,6 +1,7 @@
 //! What a request must and must not carry: loopback services are asked by browsers and proxies too.
 
 use cs_serve::{Response, single};
+use cs_time::Chance;
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 
 use crate::{Service, failure, siblings, token::Refusal};
@@ -33,23 +34,29 @@ fn is_of_a_browser(name: &HeaderName) -> bool {
 }
 
 /// Which path a rule is broken on: the error bodies differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'r> {
     Identity,
+    /// With what the id comes from that its errors name.
+    AppService(&'r HeaderMap, &'r dyn Chance),
     CloudShell,
     Other,
 }
 
-pub(crate) fn refuse(part: Part, status: StatusCode, error: &'static str, text: &str) -> Response {
+pub(crate) fn refuse(part: Part<'_>, status: StatusCode, error: &'static str, text: &str) -> Response {
     match part {
         Part::Identity => failure::identity(status, error, text),
+        Part::AppService(headers, chance) => {
+            let correlation = cs_serve::correlation(headers).unwrap_or_else(|| chance.uuid().into());
+            siblings::app_service_error(&Refusal::new(status, error, text), correlation)
+        }
         Part::CloudShell => siblings::cloud_shell_error(&Refusal::new(status, error, text)),
         Part::Other => failure::plain(status, text),
     }
 }
 
 /// `Metadata: true`, in any case. Its absence is a 400 that clients take as "somebody is there".
-pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap) -> Result<(), Response> {
+pub(crate) fn metadata_header(service: Service, part: Part<'_>, headers: &HeaderMap) -> Result<(), Response> {
     let sent = single(headers, METADATA).ok().flatten();
     if sent.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
         return Ok(());
@@ -72,7 +79,7 @@ pub(crate) fn metadata_header(service: Service, part: Part, headers: &HeaderMap)
 /// No request that was forwarded, comes from a page, or was meant for another host.
 pub(crate) fn no_strangers(
     (service, proxies): (Service, ProxyHeaders),
-    part: Part,
+    part: Part<'_>,
     request: &Parts,
     more_hosts: &[String],
 ) -> Result<(), Response> {

@@ -175,6 +175,7 @@ impl Listening {
         };
         let part = match op {
             Op::Token => Part::Identity,
+            Op::AppService => Part::AppService(&request.headers, &*self.machine.chance),
             Op::CloudShell => Part::CloudShell,
             _ => Part::Other,
         };
@@ -182,13 +183,10 @@ impl Listening {
             rules::metadata_header(self.service, part, &request.headers)?;
         }
         rules::no_strangers((self.service, self.machine.proxy_headers), part, request, &self.hosts)?;
-        let unreadable = |_| {
-            failure::identity(StatusCode::BAD_REQUEST, "invalid_request", "The query string cannot be read")
-        };
-        let query = query.map_err(unreadable)?;
+        let bad = |text| rules::refuse(part, StatusCode::BAD_REQUEST, "invalid_request", text);
+        let query = query.map_err(|_| bad("Bad request. The query string cannot be read"))?;
         if is_doubled(&query) {
-            let text = "A query parameter is given more than once";
-            return Err(failure::identity(StatusCode::BAD_REQUEST, "invalid_request", text));
+            return Err(bad("Bad request. A query parameter is given more than once"));
         }
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
         let connection = ends.map(|ends| Connection { number: peer.connection, ends });
@@ -214,13 +212,13 @@ impl Listening {
                 if !(events && query.get("api-version").is_some_and(versions::is_date)) {
                     self.version(&query)?;
                 }
-                self.document(op, &params, &query, ask.correlation()).await
+                self.document(op, &params, &query, &ask).await
             }
         }
     }
 
     /// HIMDS needs none where its challenges are bounded, or nobody else is asked.
-    fn pace(&self, op: Op, part: Part, connection: Option<Connection>) -> Result<(), Response> {
+    fn pace(&self, op: Op, part: Part<'_>, connection: Option<Connection>) -> Result<(), Response> {
         if self.service == Service::Himds && op != Op::Attested {
             return Ok(());
         }
@@ -240,12 +238,7 @@ impl Listening {
                 let text = "The api-version is missing or not supported. Supported are 2019-11-01 2020-06-01 2021-02-01";
                 Err(failure::identity(StatusCode::BAD_REQUEST, "bad_request", text))
             }
-            (_, None) => Err(failure::version(
-                "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds",
-            )),
-            (_, Some(_)) => Err(failure::version(
-                "Bad request. api-version is invalid or was not specified in the request.",
-            )),
+            _ => Err(versions::missing(query)),
         }
     }
 
@@ -254,7 +247,7 @@ impl Listening {
         op: Op,
         params: &Params,
         query: &Query,
-        correlation: CorrelationId,
+        ask: &Ask<'_>,
     ) -> Result<Response, Response> {
         match op {
             Op::Instance => self.instance(params.get("part"), query).await,
@@ -265,7 +258,7 @@ impl Listening {
             Op::Attested => {
                 // Not connected is said first.
                 self.facts().await?;
-                attested::answer(&self.machine, query, correlation).await
+                attested::answer(ask, query).await
             }
             // A machine of ours is not moved about under its programs: there is never an event.
             Op::ScheduledEvents => Ok(json(StatusCode::OK, &json!({"DocumentIncarnation": 1, "Events": []}))),
@@ -289,10 +282,7 @@ impl Listening {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(written.text.len()));
             return Ok(response);
         }
-        let Some(path) = cs_serve::percent_decode(part) else {
-            return Err(failure::plain(StatusCode::NOT_FOUND, "Not found"));
-        };
-        Ok(instance::part(&written.document, &path, format))
+        Ok(instance::part(&written.document, part, format))
     }
 
     async fn facts(&self) -> Result<Arc<Facts>, Response> {

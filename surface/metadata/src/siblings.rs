@@ -1,6 +1,7 @@
 //! The other sources that clients know (metadata.md 5): App Service with its secret header, Cloud Shell with its form.
 //! Their errors have shapes of their own, and clients print what stands in them.
 
+use cs_ids::CorrelationId;
 use cs_serve::{Body, Query, Response, json, read_body, single};
 use cs_wire_metadata::{AppServiceError, AppServiceReply, CloudShellError, CodedError, IDENTITY_HEADER};
 use http::{StatusCode, request::Parts};
@@ -17,15 +18,18 @@ const FORM_MAX_BYTES: usize = 4096;
 
 /// `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`: whoever can read the header's value gets tokens.
 pub(crate) async fn app_service(ask: &Ask<'_>, request: &Parts, query: &Query) -> Response {
-    app_service_answer(ask, request, query).await.unwrap_or_else(|refusal| {
-        let error = AppServiceError {
-            status_code: refusal.status.as_u16(),
-            message: &refusal.text,
-            correlation_id: ask.correlation().to_string(),
-        };
-        let said = private(json(refusal.status, &error));
-        refusal.retry_after.into_iter().fold(said, later)
-    })
+    let answer = app_service_answer(ask, request, query).await;
+    answer.unwrap_or_else(|refusal| app_service_error(&refusal, ask.correlation()))
+}
+
+pub(crate) fn app_service_error(refusal: &Refusal, correlation: CorrelationId) -> Response {
+    let error = AppServiceError {
+        status_code: refusal.status.as_u16(),
+        message: &refusal.text,
+        correlation_id: correlation.to_string(),
+    };
+    let said = private(json(refusal.status, &error));
+    refusal.retry_after.into_iter().fold(said, later)
 }
 
 async fn app_service_answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Response, Refusal> {
@@ -40,7 +44,7 @@ async fn app_service_answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Re
     }
     let (resource, selector) = (resource(query)?, selector(query)?);
     let identities = ask.facts.identities().await;
-    let (chosen, token) = issued(ask, &identities, selector, resource).await?;
+    let (chosen, token) = issued(ask, &identities, selector, (resource, false)).await?;
     let reply = AppServiceReply {
         access_token: &token.access_token,
         client_id: chosen.client.to_string(),
@@ -82,6 +86,6 @@ async fn cloud_shell_answer(ask: &Ask<'_>, request: &Parts, body: Body) -> Resul
     if identities.is_empty() {
         return Err(not_connected(ask.service));
     }
-    let (chosen, token) = issued(ask, &identities, selector, resource).await?;
+    let (chosen, token) = issued(ask, &identities, selector, (resource, false)).await?;
     Ok(private(json(StatusCode::OK, &reply(ask, chosen, &token, selector, resource))))
 }

@@ -54,6 +54,9 @@ impl From<Refusal> for Response {
     }
 }
 
+/// The names that clients have for an identity's resource id; the first is the documented one.
+const RESOURCE_IDS: [&str; 4] = ["msi_res_id", "mi_res_id", "resource_id", "msi-res-id"];
+
 /// Which identity is asked for, and what to echo.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Selector<'q> {
@@ -69,6 +72,10 @@ pub(crate) async fn token(ask: &Ask<'_>, request: &Parts, query: &Query) -> Resp
 
 async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Response, Response> {
     let version = query.get("api-version").unwrap_or_default();
+    if !versions::is_date(version) && ask.service == Service::Imds {
+        // As on every other path there: some clients ask again with what it names.
+        return Err(versions::missing(query));
+    }
     if !versions::is_date(version) {
         let text =
             "The api-version is missing or cannot be read. Supported are 2019-11-01 2020-06-01 2021-02-01";
@@ -84,7 +91,8 @@ async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Respons
         Service::Himds => Some(challenge(ask, request)?),
         Service::Imds | Service::AppService | Service::CloudShell => None,
     };
-    let outcome = issue(ask, &identities, selector, resource).await;
+    let anew = query.get("bypass_cache").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let outcome = issue(ask, &identities, selector, (resource, anew)).await;
     // A failure of ours spends no answer: the claim is given back, and the program repeats its request (A13).
     let ours = outcome.as_ref().is_err_and(|refusal| refusal.status().is_server_error());
     if let Some(claim) = claim.filter(|_| !ours) {
@@ -97,29 +105,29 @@ async fn issue(
     ask: &Ask<'_>,
     identities: &[Identity],
     selector: Selector<'_>,
-    resource: &str,
+    (resource, anew): (&str, bool),
 ) -> Result<Response, Response> {
-    let (chosen, token) = issued(ask, identities, selector, resource).await?;
+    let (chosen, token) = issued(ask, identities, selector, (resource, anew)).await?;
     Ok(private(json(StatusCode::OK, &reply(ask, chosen, &token, selector, resource))))
 }
 
-/// The token of the identity that a request selects.
+/// The token of the identity that a request selects; `anew` where none from the cache will do.
 pub(crate) async fn issued<'i>(
     ask: &Ask<'_>,
     identities: &'i [Identity],
     selector: Selector<'_>,
-    resource: &str,
+    (resource, anew): (&str, bool),
 ) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
     ask.machine.callers.admit(ask, chosen, resource).await?;
     let broker = &ask.machine.broker;
-    let token = match broker.fresh(chosen, resource) {
-        Some(token) => token,
-        None => {
-            broker.token(chosen, resource, ask.correlation()).await.map_err(|error| refused(ask, &error))?
-        }
+    let known = if anew { None } else { broker.fresh(chosen, resource) };
+    let token = match (known, anew) {
+        (Some(known), _) => return Ok((chosen, known)),
+        (None, true) => broker.new_token(chosen, resource, ask.correlation()).await,
+        (None, false) => broker.token(chosen, resource, ask.correlation()).await,
     };
-    Ok((chosen, token))
+    Ok((chosen, token.map_err(|error| refused(ask, &error))?))
 }
 
 pub(crate) fn reply<'r>(
@@ -161,9 +169,9 @@ pub(crate) fn resource(query: &Query) -> Result<&str, Refusal> {
 
 pub(crate) fn selector(query: &Query) -> Result<Selector<'_>, Refusal> {
     let given = |name: &str| query.get(name).filter(|v| !v.is_empty());
-    // The last is what azure-identity's asynchronous client for Python sends to IMDS: ignoring it would give the
-    // machine's own token to somebody who has asked for another (A11).
-    let resource = given("msi_res_id").or_else(|| given("mi_res_id")).or_else(|| given("resource_id"));
+    // `resource_id` is what azure-identity's asynchronous client for Python sends to IMDS, `msi-res-id` what the one for
+    // .NET does: ignoring one would give the machine's own token to somebody who has asked for another (A11).
+    let resource = RESOURCE_IDS.iter().find_map(|name| given(name));
     let object = given("object_id").or_else(|| given("principal_id"));
     match (given("client_id"), object, resource) {
         (None, None, None) => Ok(Selector::System),
@@ -219,6 +227,7 @@ fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
         error_description: "Missing Basic Authorization header".to_owned(),
         error_codes: Some([401]),
         timestamp: Some(ask.machine.clock.now().rfc3339()),
+        trace_id: Some(""),
         correlation_id: Some(ask.correlation().to_string()),
     };
     let mut response = private(json(StatusCode::UNAUTHORIZED, &reply));

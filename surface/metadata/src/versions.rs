@@ -1,6 +1,8 @@
 //! api-versions.
 
-use crate::Service;
+use cs_serve::{Query, Response};
+
+use crate::{Service, failure};
 
 /// Of the original IMDS (metadata.md 3.2), ascending; newer ones may be asked for too.
 pub(crate) const KNOWN: &[&str] = &[
@@ -69,6 +71,16 @@ pub(crate) fn is_date(version: &str) -> bool {
         && date[7] == b'-'
         && digits(8..10)
         && matches!(&version[10..], "" | "-preview")
+}
+
+/// What IMDS says to a request without a version that it serves.
+pub(crate) fn missing(query: &Query) -> Response {
+    failure::version(match query.get("api-version") {
+        None => {
+            "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds"
+        }
+        Some(_) => "Bad request. api-version is invalid or was not specified in the request.",
+    })
 }
 
 #[cfg(test)]

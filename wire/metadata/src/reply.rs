@@ -38,6 +38,9 @@ pub struct ErrorReply {
     pub error_codes: Option<[u16; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
+    /// Empty, as the original has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
 }

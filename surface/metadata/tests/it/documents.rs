@@ -60,6 +60,8 @@ async fn imds_answers_in_one_step_and_echoes_the_selector() {
         (format!("msi_res_id={}", u.resource), "msi_res_id", u.resource.clone()),
         (format!("mi_res_id={}", u.resource.to_uppercase()), "msi_res_id", u.resource.to_uppercase()),
         (format!("resource_id={}", u.resource), "msi_res_id", u.resource.clone()),
+        (format!("msi-res-id={}", u.resource), "msi_res_id", u.resource.clone()),
+        (format!("MSI%2Dres%2Did={}", u.resource), "msi_res_id", u.resource.clone()),
     ] {
         let reply = world.get(Imds, &format!("{base}&{selector}")).await;
         assert_eq!(reply.json()[member], value, "{}", reply.text);
@@ -89,6 +91,12 @@ async fn the_instance_document_of_each_service() {
     );
 }
 
+const COMPUTE_LISTED: &str = "azEnvironment\nisHostCompatibilityLayerVm\nlocation\nname\noffer\nosType\nplacementGroupId\nplan/\n\
+    platformFaultDomain\nplatformUpdateDomain\nprovider\npublicKeys/\npublisher\nresourceGroupName\ncustomData\nresourceId\n\
+    securityProfile/\nsku\nstorageProfile/\nsubscriptionId\ntags\ntagsList/\nversion\nvmId\nvmScaleSetName\nvmSize\nzone\n\
+    additionalCapabilities/\nevictionPolicy\nextendedLocation/\nhost/\nhostGroup/\nlicenseType\nosProfile/\n\
+    platformSubFaultDomain\npriority\nuserData\nvirtualMachineScaleSet/";
+
 #[tokio::test]
 async fn parts_of_the_document() {
     let world = World::new();
@@ -103,6 +111,22 @@ async fn parts_of_the_document() {
         ("compute/osType", "", 400, r#"{"error":"Bad request. Use format=text for a leaf node"}"#),
         ("compute/nothing", "", 404, r#"{"error":"Not found"}"#),
         ("compute/tagsList/9", "", 404, r#"{"error":"Not found"}"#),
+        ("compute/", "&format=TEXT", 200, COMPUTE_LISTED),
+        (
+            "compute/osType",
+            "&format=json",
+            400,
+            r#"{"error":"Bad request. Use format=text for a leaf node"}"#,
+        ),
+        ("compute/tagsList/0/", "&format=json", 200, r#"{"name":"scenario","value":"Managed Identity"}"#),
+        ("compute%2FosType", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("compute/os%54ype", "&format=text", 200, "Linux"),
+        ("compute//osType", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("/compute/osType", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("compute/osType//", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("compute/tagsList/01/name", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("compute/osType/x", "&format=text", 404, r#"{"error":"Not found"}"#),
+        ("compute", "&format=xml", 400, r#"{"error":"Bad request. The format must be json or text"}"#),
         ("compute/plan", "", 200, r#"{"name":"","product":"","publisher":""}"#),
     ] {
         let reply = world.get(Imds, &at(path, format)).await;
@@ -139,6 +163,18 @@ async fn versions_that_are_missing_or_unknown() {
     let reply = world.get(Imds, "/metadata/instance").await;
     assert_eq!((reply.status, reply.json()["newest-versions"][0].as_str()), (400, Some("2021-12-13")));
     assert_eq!(world.get(Imds, "/metadata/instance?api-version=2018-02-02").await.status, 400);
+    // The whole of IMDS answers so, tokens too (metadata.md 3.1); HIMDS in its own words.
+    for missing in ["", "&api-version=", "&api-version=latest"] {
+        let target = format!("/metadata/identity/oauth2/token?resource=https://vault.azure.net{missing}");
+        let reply = world.get(Imds, &target).await;
+        assert_eq!(
+            (reply.status, reply.json()["newest-versions"][0].as_str()),
+            (400, Some("2021-12-13")),
+            "{missing}"
+        );
+        let himds = world.get(Himds, &target).await;
+        assert_eq!((himds.status, himds.json()["error"].as_str()), (400, Some("bad_request")), "{missing}");
+    }
     let himds = world.get(Himds, "/metadata/instance?api-version=1").await;
     assert!(
         himds.json()["error_description"].as_str().unwrap().contains("Supported are 2019-11-01 2020-06-01")
@@ -254,6 +290,75 @@ async fn imds_asks_those_in_a_hurry_to_wait() {
     assert_eq!(world.get(Himds, instance).await.status, 200, "HIMDS has bounds of its own");
     world.clock.advance(1);
     assert_eq!(world.get(Imds, instance).await.status, 200);
+}
+
+/// Each path in its own shape, whatever it is refused for (metadata.md 1.4, 3.1, 5).
+#[tokio::test]
+async fn errors_of_the_query_have_the_shape_of_their_path() {
+    let world = World::new();
+    for (service, target, member) in [
+        (Imds, "/metadata/instance?api-version=2021-02-01&a=1&a=2", "error"),
+        (Imds, "/metadata/instance?api-version=2021-02-01&a=%zz", "error"),
+        (Himds, "/metadata/instance?api-version=2021-02-01&a=1&A=2", "error"),
+        (
+            Imds,
+            "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=a&resource=b",
+            "error_description",
+        ),
+        (
+            Himds,
+            "/metadata/identity/oauth2/token?api-version=2019-11-01&resource=a&resource=b",
+            "error_description",
+        ),
+        (Himds, "/appservice/token?api-version=2019-08-01&resource=a&resource=b", "correlationId"),
+    ] {
+        let reply = world.get(service, target).await;
+        assert_eq!(reply.status, 400, "{target}");
+        assert!(reply.json()[member].is_string(), "{target}: {}", reply.text);
+        let plain = target.contains("instance");
+        assert_eq!(plain, reply.text.starts_with(r#"{"error":"Bad request. "#), "{target}: {}", reply.text);
+    }
+    let stranger = [("X-IDENTITY-HEADER", "the-header"), ("Host", "attacker.example")];
+    let target = "/appservice/token?api-version=2019-08-01&resource=https://vault.azure.net";
+    let refused = world.send(Himds, "GET", target, &stranger).await;
+    assert_eq!((refused.status, refused.json()["statusCode"].as_u64()), (403, Some(403)), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn the_challenge_has_the_members_of_the_original() {
+    let world = World::new();
+    let reply = world.get(Himds, TOKEN).await;
+    let members: Vec<_> = reply.json().as_object().unwrap().keys().cloned().collect();
+    let wanted = ["error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id"];
+    assert_eq!((reply.status, members), (401, wanted.map(str::to_owned).to_vec()));
+    assert_eq!(
+        (reply.json()["error_codes"][0].as_i64(), reply.json()["trace_id"].as_str()),
+        (Some(401), Some(""))
+    );
+}
+
+/// `bypass_cache=true` is for programs whose token was refused; it does not let them ask the site as often as they like.
+#[tokio::test]
+async fn a_cache_that_is_bypassed_asks_the_site_within_reason() {
+    let world = World::new();
+    let asked = || world.issuer.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let plain = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
+    let anew = format!("{plain}&bypass_cache=True");
+    assert_eq!(world.get(Imds, plain).await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(world.get(Imds, &anew).await.status, 200);
+    }
+    assert_eq!(asked(), 1, "it is seconds old");
+    world.clock.advance(10);
+    for _ in 0..3 {
+        assert_eq!(world.get(Imds, &anew).await.status, 200);
+        assert_eq!(world.get(Imds, &format!("{plain}&bypass_cache=false")).await.status, 200);
+    }
+    assert_eq!(asked(), 2);
+    world.clock.advance(10);
+    world.issuer.fail(Some(IssueError::Unreachable("down".into())));
+    assert_eq!(world.get(Imds, &anew).await.status, 200, "while the site is away, what is good still serves");
+    assert_eq!(asked(), 3);
 }
 
 #[tokio::test]
