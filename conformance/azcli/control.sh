@@ -11,6 +11,7 @@ expect "group by tag" "$(az group list --tag team=lab --query '[].name' -o tsv)"
 expect "no group by tag" "$(az group list --tag team=other --query '[].name' -o tsv)" ""
 expect "location" "$(az account list-locations --query "[?name=='$LOCATION'].displayName | length(@)")" 1
 az provider register -n Microsoft.KeyVault >/dev/null
+expect "features" "$(az feature list --query 'length(@)')" 0
 expect "provider" "$(az provider show -n Microsoft.KeyVault --query registrationState -o tsv)" Registered
 expect "operations" "$(az provider operation show -n Microsoft.KeyVault -o tsv --query \
     "resourceTypes[?name=='vaults/secrets'].operations[] | [?isDataAction && contains(name, 'getSecret')].name")" \
@@ -188,5 +189,7 @@ az group create -n second -l "$LOCATION" >/dev/null
 VM=$(az resource create -g $RG -n mover --resource-type Microsoft.HybridCompute/machines -l "$LOCATION" -p '{}' --query id -o tsv)
 az resource move --destination-group second --ids "$VM" >/dev/null
 expect "moved" "$(az resource list -g second --query '[].name' -o tsv)" mover
+expect "template" "$(az group export -n second --skip-all-params --query 'resources[0].type' -o tsv)" \
+    "$(az resource list -g second --query '[0].type' -o tsv)"
 az group delete -n second -y
 expect "gone" "$(az group exists -n second)" false

@@ -30,7 +30,7 @@ pub use provider::{
     CatalogueOperation, CatalogueProvider, CatalogueType, Provider, ProviderOperation,
     ProviderOperationDisplay, ProviderType,
 };
-pub use resource::{BadBody, MoveBody, ResourceBody, SystemData, tag_map};
+pub use resource::{BadBody, ExportQuestion, ExportReply, MoveBody, ResourceBody, SystemData, tag_map};
 pub use server::{
     CertificateBackend, CertificateQuestion, CertificateReply, GatewayKey, GatewayPrincipal, GatewayQuestion,
     GatewayRecord, GatewayRecords, GatewayReply, GatewayRule,

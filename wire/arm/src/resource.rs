@@ -94,6 +94,21 @@ pub struct MoveBody {
     pub target_resource_group: String,
 }
 
+/// `exportTemplate` of a resource group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportQuestion {
+    /// Ids, or `*`.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    pub output_format: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ExportReply {
+    pub template: Value,
+}
+
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemData {

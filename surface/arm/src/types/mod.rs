@@ -98,6 +98,7 @@ pub(crate) static ALL: &[&Type] = &[
     &locks::TYPE,
     &management::TYPE,
     &activity::TYPE,
+    &providers::features::TYPE,
     &providers::operations::TYPE,
     &providers::TYPE,
     &groups::TYPE,

@@ -1,6 +1,6 @@
 //! The lab's preparation (lab.md steps 1 to 9, 15) as az sends it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{CONTRIBUTOR, READER, S, World, object};
 
@@ -357,4 +357,61 @@ async fn vaults_accounts_and_servers_move_with_their_names_and_children() {
     assert_eq!(world.send("owner", "DELETE", &format!("{S}/resourceGroups/two"), "").await.status, 200);
     let left = world.get("owner", &format!("{S}/resources")).await.ok();
     assert_eq!(left["value"], json!([]), "what moved goes with its new group");
+}
+
+#[tokio::test]
+async fn a_group_is_exported_as_a_template_that_makes_it_again() {
+    let world = World::with_group().await;
+    let group = format!("{S}/resourceGroups/Lab");
+    let made = [
+        ("Microsoft.KeyVault/vaults/kv1", json!({"enableRbacAuthorization": true})),
+        ("Microsoft.HybridCompute/machines/m1", json!({"osType": "linux"})),
+        ("Microsoft.HybridCompute/machines/m1/extensions/e1", json!({"publisher": "p", "type": "t"})),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities/uai", json!({})),
+    ];
+    for (path, properties) in &made {
+        let body = json!({"location": "local", "tags": {"a": "b"}, "properties": properties}).to_string();
+        world.put("owner", &format!("{group}/providers/{path}"), &body).await.ok();
+    }
+    let export = async |who: &str, body: Value| {
+        world.send(who, "POST", &format!("{group}/exportTemplate"), &body.to_string()).await
+    };
+    let template = export("owner", json!({"resources": ["*"]})).await.ok()["template"].clone();
+    let rows = template["resources"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|r| r["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["m1", "m1/e1", "kv1", "uai"]);
+    for secret in ["principalId", "clientId", "provisioningState"] {
+        assert!(!template.to_string().contains(secret), "{secret}: {template}");
+    }
+    assert_eq!(
+        rows[1]["dependsOn"],
+        json!([format!("{group}/providers/Microsoft.HybridCompute/machines/m1")])
+    );
+    // Each of them makes its resource elsewhere.
+    world.put("owner", &format!("{S}/resourceGroups/far"), r#"{"location":"local"}"#).await.ok();
+    for row in rows.iter().filter(|row| row["name"] != "kv1") {
+        let (kind, name) = (row["type"].as_str().unwrap(), row["name"].as_str().unwrap());
+        let path = match name.split_once('/') {
+            None => format!("{kind}/{name}"),
+            Some((parent, child)) => format!("Microsoft.HybridCompute/machines/{parent}/extensions/{child}"),
+        };
+        let made =
+            world.put("owner", &format!("{S}/resourceGroups/far/providers/{path}"), &row.to_string()).await;
+        assert!(made.status < 300, "{row}: {}", made.text);
+        assert_eq!(made.json()["tags"], json!({"a": "b"}));
+    }
+    let one = format!("{group}/providers/Microsoft.KeyVault/vaults/KV1");
+    let only = export("owner", json!({"resources": [one]})).await.ok();
+    assert_eq!(only["template"]["resources"].as_array().unwrap().len(), 1);
+    assert_eq!(export("reader", json!({"resources": ["*"]})).await.status, 403);
+    let far = format!("{S}/resourceGroups/far/providers/Microsoft.HybridCompute/machines/m1");
+    for bad in [json!({"resources": [far]}), json!({"outputFormat": "Bicep"}), json!({"resources": 1})] {
+        assert_eq!(
+            export("owner", bad.clone()).await.refusal(),
+            (400, "InvalidRequestContent".into()),
+            "{bad}"
+        );
+    }
+    let features = format!("{S}/providers/Microsoft.Features/features");
+    assert_eq!(world.get("reader", &features).await.ok(), json!({"value": []}));
 }

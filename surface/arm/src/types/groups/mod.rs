@@ -1,5 +1,6 @@
-//! Resource groups (arm.md 4.3), and moving what is in them.
+//! Resource groups (arm.md 4.3), moving what is in them, and writing it down as a template.
 
+mod export;
 mod moves;
 
 use cs_resources::GROUPS;
@@ -20,11 +21,12 @@ const WRITE: &str = "Microsoft.Resources/subscriptions/resourceGroups/write";
 const DELETE: &str = "Microsoft.Resources/subscriptions/resourceGroups/delete";
 const MOVE: &str = "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action";
 const VALIDATE: &str = "Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action";
+const EXPORT: &str = "Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action";
 const LISTED: &str = "shows those the caller may see";
 
 pub(crate) static TYPE: Type = Type {
     name: GROUPS,
-    about: "Resource groups, and moving what is in them.",
+    about: "Resource groups, moving what is in them, and their resources as a template.",
     versions: &["2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-06-01"],
     rows: &[
         open_door("GET", s!("/resourceGroups"), Body::Nothing, LISTED, |c| Box::pin(list(c))),
@@ -34,6 +36,7 @@ pub(crate) static TYPE: Type = Type {
         door("PATCH", g!(""), Body::Resource, WRITE, |c| Box::pin(patch(c))),
         door("DELETE", g!(""), Body::Nothing, DELETE, |c| Box::pin(delete(c))),
         door("POST", g!("/moveResources"), moves::BODY, MOVE, |c| Box::pin(moves::carry_out(c))),
+        door("POST", g!("/exportTemplate"), export::BODY, EXPORT, |c| Box::pin(export::export(c))),
         door("POST", g!("/validateMoveResources"), moves::BODY, VALIDATE, |c| Box::pin(moves::validate(c))),
     ],
 };

@@ -1,5 +1,6 @@
 //! Resource providers: all registered from the start (arm.md 4.4).
 
+pub(crate) mod features;
 pub(crate) mod operations;
 
 use cs_serve::json;
