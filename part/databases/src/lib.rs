@@ -144,7 +144,7 @@ impl Databases {
         let below = format!("{}/administrators", server.id.key());
         let mut filter = ResourceFilter {
             subscription: Some(server.id.subscription()),
-            group: server.id.group().map(str::to_lowercase),
+            group: server.id.group().map(str::to_ascii_lowercase),
             kind: Some(ADMINISTRATORS.to_ascii_lowercase()),
             below: Some(below),
             limit: PAGE,

@@ -72,7 +72,7 @@ impl Manager {
         let tenant = op.caller.tenant;
         let filter = ResourceFilter {
             subscription: Some(id.subscription()),
-            group: Some(id.name().to_lowercase()),
+            group: Some(id.name().to_ascii_lowercase()),
             kind: Some(VAULTS.to_lowercase()),
             limit: u32::MAX,
             ..ResourceFilter::default()

@@ -62,7 +62,7 @@ impl Manager {
         let below = format!("{}/{last}", parent.key());
         let filter = ResourceFilter {
             subscription: Some(parent.subscription()),
-            group: parent.group().map(str::to_lowercase),
+            group: parent.group().map(str::to_ascii_lowercase),
             kind: Some(kind.to_lowercase()),
             below: Some(below),
             limit,

@@ -124,7 +124,7 @@ pub struct ResourceWrite {
     pub principal: Option<NewPrincipal>,
 }
 
-/// Conditions joined by "and". All keys folded (lower case).
+/// Conditions joined by "and". All keys folded as those of [`cs_ids::Scope`] are: the letters of ASCII alone.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceFilter {
     /// Listings are of one subscription, as in ARM; without it nothing is found.

@@ -23,7 +23,8 @@ impl RowFilter {
         let Some(filter) = &self.0 else { return lookup };
         let equals: Vec<(&str, &str)> = filter.terms().iter().filter_map(Filter::as_equal).collect();
         for (field, value) in &equals {
-            let folded = Some(value.to_lowercase());
+            // As keys are: other letters than ASCII's keep their case (D01).
+            let folded = Some(value.to_ascii_lowercase());
             match *field {
                 "resourcetype" => lookup.kind = folded,
                 "name" => lookup.name = folded,

@@ -289,3 +289,29 @@ async fn a_refusal_is_on_record_before_it_is_told() {
     assert!(denied("tagNames/read") && denied("subscriptions/read"), "{log:?}");
     assert!(denied("resources/read"), "a list too");
 }
+
+#[tokio::test]
+async fn d01_letters_beyond_ascii_hide_nothing() {
+    let world = World::with_group().await;
+    // ÄPFEL, as clients encode it.
+    let group = format!("{S}/resourceGroups/%C3%84PFEL");
+    world.put("owner", &group, r#"{"location":"local"}"#).await.ok();
+    let vault = format!("{group}/providers/Microsoft.KeyVault/vaults/aepfel");
+    let body = json!({"location": "local", "tags": {"Ö": "x"}, "properties": {
+        "enableRbacAuthorization": true, "enablePurgeProtection": true
+    }});
+    world.put("owner", &vault, &body.to_string()).await.ok();
+    for list in [
+        format!("{group}/resources"),
+        format!("{group}/providers/Microsoft.KeyVault/vaults"),
+        format!("{S}/resources?$filter=resourceGroup eq '%C3%84PFEL'"),
+        format!("{S}/resources?$filter=resourceGroup eq '%C3%84pfel'"),
+        format!("{S}/resources?$filter=tagName eq '%C3%96' and tagValue eq 'x'"),
+    ] {
+        let found = world.get("owner", &list).await.ok();
+        assert_eq!(found["value"][0]["name"], json!("aepfel"), "{list}");
+    }
+    let gone = world.send("owner", "DELETE", &group, "").await;
+    assert_eq!(gone.status, 409, "its vault is protected: {}", gone.text);
+    assert_eq!(world.get("owner", &vault).await.status, 200);
+}

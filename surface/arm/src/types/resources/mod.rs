@@ -87,7 +87,7 @@ fn lookup(
 ) -> Result<ResourceFilter, Failure> {
     let mut lookup = filter.lookup(id.subscription());
     if let Some(group) = id.group() {
-        lookup.group = Some(group.to_lowercase());
+        lookup.group = Some(group.to_ascii_lowercase());
     }
     match which.kind {
         Some(kind) => lookup.kind = Some(kind.to_lowercase()),
