@@ -48,7 +48,7 @@ pub(super) async fn export(call: &Call) -> Answer {
     }
     let mut rows = Vec::new();
     for resource in &page.rows {
-        let asked = wanted.as_ref().is_none_or(|all| all.iter().any(|id| *id == resource.id));
+        let asked = wanted.as_ref().is_none_or(|all| all.contains(&resource.id));
         if asked && may_read(call, resource)? {
             rows.push(described(resource));
         }
