@@ -8,7 +8,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PATH="${CONFORMANCE_CLIENTS:-$here/../../target/conformance}/azcli/bin:$PATH"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+agent=''
+trap '[ -z "$agent" ] || kill "$agent" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # A home of its own: az must find neither the person's settings nor what an earlier run cached.
 export AZURE_CONFIG_DIR="$work/config" AZURE_CORE_COLLECT_TELEMETRY=0 AZURE_CORE_NO_COLOR=1
@@ -131,6 +132,11 @@ if [ "$PUBLIC" != true ] && [ -n "$METADATA_URL" ]; then
     az login --identity >/dev/null
     expect "secret" "$(az keyvault secret show --vault-name $KV -n scenario --query value -o tsv)" \
         "the cake is in the kitchen"
+fi
+if [ "$PUBLIC" = true ]; then
+    # Under other names it has nobody to ask about itself: it takes login.microsoftonline.com for granted there.
+    # shellcheck source=cloud_shell.sh
+    . "$here/cloud_shell.sh"
 fi
 say "fields of every answer"
 python3 "$here/../fields/check.py" "$CONFORMANCE_RECORD" 50

@@ -17,6 +17,7 @@ import (
 const (
 	vaultScope   = "https://vault.azure.net/.default"
 	storageScope = "https://storage.azure.com/.default"
+	graphScope   = "https://graph.microsoft.com/.default"
 )
 
 // Which source gives which identity to which client; ../matrix/ask.py says what is asked and answered. Only the step
@@ -44,10 +45,17 @@ func TestMatrix(t *testing.T) {
 		}
 	}
 	// Another resource: the process keeps its tokens for whichever credential comes next.
-	cells = append(cells, judged(t, "default", "EXPECT_OWN", storageScope, func() (azcore.TokenCredential, error) {
+	chain := func() (azcore.TokenCredential, error) {
 		return azidentity.NewDefaultAzureCredential(
 			&azidentity.DefaultAzureCredentialOptions{DisableInstanceDiscovery: true})
-	}))
+	}
+	cells = append(cells, judged(t, "default", "EXPECT_OWN", storageScope, chain))
+	if source == "workload" {
+		cells = append(cells, "-") // the variable is one of the source's own
+	} else {
+		t.Setenv("AZURE_CLIENT_ID", here.IdentityClient)
+		cells = append(cells, judged(t, "default by AZURE_CLIENT_ID", "EXPECT_IDENTITY", graphScope, chain))
+	}
 	result(t, strings.Join(append([]string{"Go: azidentity", source}, cells...), "\t")+"\n")
 }
 

@@ -27,6 +27,7 @@ type site struct {
 	ResourceManager  string `json:"resource_manager"`
 	OperatorClient   string `json:"operator_client_id"`
 	OperatorSecret   string `json:"operator_client_secret"`
+	IdentityClient   string `json:"identity_client_id"`
 	MachineName      string `json:"machine_name"`
 	MachineID        string `json:"machine_resource_id"`
 	MachinePrincipal string `json:"machine_principal_id"`

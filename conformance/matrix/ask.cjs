@@ -7,6 +7,7 @@ const SOURCE = process.argv[2];
 // One resource for each way to ask: a process keeps its tokens for whichever client comes next.
 const SCOPE = "https://vault.azure.net/.default";
 const SCOPE_OF_CHAIN = "https://storage.azure.com/.default";
+const SCOPE_OF_VARIABLE = "https://graph.microsoft.com/.default";
 const RESOURCE_OF_MSAL = "https://management.azure.com";
 const { EXPECT_OWN, EXPECT_IDENTITY } = process.env;
 const SITE = JSON.parse(fs.readFileSync(process.env.COUNTERSIGN_PREPARED, "utf8"));
@@ -48,7 +49,14 @@ async function row(client, managed, workload, fallback, selectors = true) {
       cells.push(chosen || !workload ? "-" : await judged(client, EXPECT_OWN, workload));
     }
   }
-  cells.push(fallback ? await judged(`${client} default`, EXPECT_OWN, fallback) : "-");
+  cells.push(fallback ? await judged(`${client} default`, EXPECT_OWN, () => fallback(SCOPE_OF_CHAIN)) : "-");
+  if (fallback && SOURCE !== "workload") {
+    process.env.AZURE_CLIENT_ID = SITE.identity_client_id;
+    cells.push(await judged(`${client} default by AZURE_CLIENT_ID`, EXPECT_IDENTITY, () => fallback(SCOPE_OF_VARIABLE)));
+    delete process.env.AZURE_CLIENT_ID;
+  } else {
+    cells.push("-"); // to workload identity the variable is one of the source's own
+  }
   console.log([client, SOURCE, ...cells].join("\t"));
 }
 
@@ -64,7 +72,7 @@ async function main() {
     "Node.js: @azure/identity",
     async (selector) => (await new ManagedIdentityCredential(selector).getToken(SCOPE)).token,
     async () => (await new WorkloadIdentityCredential(OURS).getToken(SCOPE)).token,
-    async () => (await new DefaultAzureCredential(OURS).getToken(SCOPE_OF_CHAIN)).token,
+    async (scope) => (await new DefaultAzureCredential(OURS).getToken(scope)).token,
   );
   if (SOURCE !== "workload") {
     // To Cloud Shell it sends no id, and says so in its log.

@@ -16,8 +16,9 @@ import requests
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential, WorkloadIdentityCredential, aio
 
 SOURCE = sys.argv[1]
-# The chains ask for another resource, so that no token is at hand that another client has got.
-SCOPE, RESOURCE, SCOPE_OF_CHAIN = "https://vault.azure.net/.default", "https://vault.azure.net", "https://storage.azure.com/.default"
+# The chains ask for other resources, so that no token is at hand that another client has got.
+SCOPE, RESOURCE = "https://vault.azure.net/.default", "https://vault.azure.net"
+SCOPE_OF_CHAIN, SCOPE_OF_VARIABLE = "https://storage.azure.com/.default", "https://graph.microsoft.com/.default"
 OWN, IDENTITY = os.environ["EXPECT_OWN"], os.environ["EXPECT_IDENTITY"]
 with open(os.environ["COUNTERSIGN_PREPARED"], encoding="utf-8") as _file:
     SITE = json.load(_file)
@@ -51,7 +52,14 @@ def identity(client, managed, workload, default):
         cells = [judged(f"{client}", OWN, workload), "-", "-", "-"]
     else:
         cells = [judged(f"{client} {s}", IDENTITY if s else OWN, lambda s=s: managed(**s)) for s in SELECTORS]
-    print("\t".join([client, SOURCE, *cells, judged(f"{client} default", OWN, default)]))
+    cells.append(judged(f"{client} default", OWN, lambda: default(SCOPE_OF_CHAIN)))
+    if SOURCE == "workload":
+        cells.append("-")  # the variable is one of the source's own
+    else:
+        os.environ["AZURE_CLIENT_ID"] = SITE["identity_client_id"]
+        cells.append(judged(f"{client} default by AZURE_CLIENT_ID", IDENTITY, lambda: default(SCOPE_OF_VARIABLE)))
+        del os.environ["AZURE_CLIENT_ID"]
+    print("\t".join([client, SOURCE, *cells]))
 
 
 def in_loop(kind, scope=SCOPE, **arguments):
@@ -85,11 +93,11 @@ def msal_assertion():
 identity("Python: azure-identity",
          lambda **s: ManagedIdentityCredential(**s).get_token(SCOPE).token,
          lambda: WorkloadIdentityCredential(**OURS).get_token(SCOPE).token,
-         lambda: DefaultAzureCredential(**OURS).get_token(SCOPE_OF_CHAIN).token)
+         lambda scope: DefaultAzureCredential(**OURS).get_token(scope).token)
 identity("Python: azure-identity, asynchronous",
          lambda **s: in_loop(aio.ManagedIdentityCredential, **s),
          lambda: in_loop(aio.WorkloadIdentityCredential, **OURS),
-         lambda: in_loop(aio.DefaultAzureCredential, SCOPE_OF_CHAIN, **OURS))
+         lambda scope: in_loop(aio.DefaultAzureCredential, scope, **OURS))
 if SOURCE == "workload":
     cells = [judged("msal", OWN, msal_assertion), "-", "-", "-"]
 elif SOURCE == "cloud-shell":
@@ -97,4 +105,4 @@ elif SOURCE == "cloud-shell":
     cells = ["-"] * 4
 else:
     cells = [judged(f"msal {s}", IDENTITY if s else OWN, lambda s=s: msal_managed(**s)) for s in SELECTORS]
-print("\t".join(["Python: msal", SOURCE, *cells, "-"]))
+print("\t".join(["Python: msal", SOURCE, *cells, "-", "-"]))

@@ -34,8 +34,8 @@ def cell(selector):
         home = shutil.copytree(HOME, os.path.join(work, "home"))
         environment = os.environ | {"AZURE_CONFIG_DIR": home}
         if SOURCE == "cloud-shell":
-            # By this it knows where it is; an agent off the cloud has no reason to set it.
-            environment["ACC_CLOUD"] = "PROD"
+            # By these it knows where it is; an agent off the cloud has no reason to set them.
+            environment |= {"ACC_CLOUD": "PROD", "AZUREPS_HOST_ENVIRONMENT": "cloud-shell/1.0"}
 
         def az(*words):
             ran = subprocess.run([AZ, *words], env=environment, capture_output=True, text=True, check=False)
@@ -61,10 +61,10 @@ def cell(selector):
 def main():
     # In Cloud Shell it signs in as who is there, whatever id is named.
     ways = IDS[:1] if SOURCE in ("workload", "cloud-shell") else IDS
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         cells = list(pool.map(cell, ways))
     cells += ["-"] * (len(IDS) - len(cells))
-    print("\t".join(["az CLI", SOURCE, *cells, "-"]))
+    print("\t".join(["az CLI", SOURCE, *cells, "-", "-"]))
 
 
 main()

@@ -14,7 +14,7 @@ SOURCES = {"arc": "HIMDS", "imds": "IMDS", "app-service": "App Service", "cloud-
 PATIENCE = {"again": "asks anew for a token of a day", "nothing": "says that there is no identity"}
 # By the mark before it; the columns of the key come first, and rows stand in the order of these.
 TABLES = {
-    "matrix": (["client", "source"], ["its own", "client id", "object id", "resource id", "default chain"]),
+    "matrix": (["client", "source"], ["its own", "client id", "object id", "resource id", "default chain", "chain, AZURE_CLIENT_ID"]),
     "patience": (["client"], list(PATIENCE.values())),
 }
 
@@ -29,12 +29,13 @@ def main():
     new = text
     for name, (keys, columns) in TABLES.items():
         begin, end = f"<!-- {name}: written by conformance/matrix/table.py -->", f"<!-- end of {name} -->"
-        before, rest = new.split(begin)
-        known, after = rest.split(end)
+        above, rest = new.split(begin)
+        known, below = rest.split(end)
         rows = read_table(known, len(keys))
         for key, cells in found[name].items():
-            rows[key] = [cells.get(column, old) for column, old in zip(columns, rows.get(key, ["?"] * len(columns)))]
-        new = f"{before}{begin}\n{written(keys + columns, rows)}{end}{after}"
+            before = dict(zip(columns, rows.get(key, [])))
+            rows[key] = [cells.get(column, before.get(column, "?")) for column in columns]
+        new = f"{above}{begin}\n{written(keys + columns, rows)}{end}{below}"
     if check and new != text:
         print("docs/compatibility.md says otherwise than this run (left) found (right):")
         print("\n".join(difflib.unified_diff(text.splitlines(), new.splitlines(), lineterm="")))

@@ -1,5 +1,6 @@
 import com.azure.core.credential.TokenCredential;
 import com.azure.core.credential.TokenRequestContext;
+import com.azure.core.util.Configuration;
 import com.azure.identity.DefaultAzureCredentialBuilder;
 import com.azure.identity.ManagedIdentityCredentialBuilder;
 import com.azure.identity.WorkloadIdentityCredentialBuilder;
@@ -17,6 +18,7 @@ final class Matrix {
     /** One for each way to ask: a process keeps its tokens for whichever client comes next. */
     private static final String RESOURCE = "https://vault.azure.net";
     private static final String OF_CHAIN = "https://storage.azure.com";
+    private static final String OF_VARIABLE = "https://graph.microsoft.com";
     private static final String OF_MSAL = "https://management.azure.com";
 
     static void print(String source) throws Exception {
@@ -36,6 +38,15 @@ final class Matrix {
         }
         cells.add(judged("default", false, () -> token(
             new DefaultAzureCredentialBuilder().disableInstanceDiscovery().build(), OF_CHAIN)));
+        if (source.equals("workload")) {
+            // The variable is one of the source's own.
+            cells.add("-");
+        } else {
+            // A process cannot set its own variables in Java; this is where the builder reads them.
+            Configuration.getGlobalConfiguration().put("AZURE_CLIENT_ID", Harness.site("identity_client_id"));
+            cells.add(judged("default by AZURE_CLIENT_ID", true, () -> token(
+                new DefaultAzureCredentialBuilder().disableInstanceDiscovery().build(), OF_VARIABLE)));
+        }
         line("Java: azure-identity", source, cells);
         if (!source.equals("workload")) {
             line("Java: msal4j", source, List.of(
@@ -46,7 +57,7 @@ final class Matrix {
                     msal(ManagedIdentityId.userAssignedObjectId(Harness.site("identity_object_id")))),
                 judged("resource id", true, () ->
                     msal(ManagedIdentityId.userAssignedResourceId(Harness.site("identity_resource_id")))),
-                "-"));
+                "-", "-"));
         }
         System.out.flush();
         System.exit(0);

@@ -15,7 +15,7 @@ type Asked = Result<String, Box<dyn Error>>;
 /// Prints both clients' rows for a source.
 pub async fn rows(site: &Site, source: &str) {
     // It has no chain that looks for a source: DeveloperToolsCredential asks the command-line tools alone.
-    let mut cells = vec![String::from("-"); 5];
+    let mut cells = vec![String::from("-"); 6];
     if source == "workload" {
         cells[0] = judged("workload identity", false, workload().await);
     } else {
@@ -25,7 +25,7 @@ pub async fn rows(site: &Site, source: &str) {
     }
     println!("Rust: azure_identity\t{source}\t{}", cells.join("\t"));
 
-    let mut cells = vec![String::from("-"); 5];
+    let mut cells = vec![String::from("-"); 6];
     match source {
         // It takes no variable of that source and would ask IMDS.
         "cloud-shell" => {}
@@ -45,6 +45,9 @@ pub async fn rows(site: &Site, source: &str) {
                 cells[number] = judged(&format!("object_store {key:?}"), key.is_some(), asked);
             }
             cells[4] = judged("object_store by itself", false, stored(site, None, None).await);
+            // What `from_env` makes of AZURE_CLIENT_ID.
+            let variable = Some((AzureConfigKey::ClientId, &site["identity_client_id"]));
+            cells[5] = judged("object_store by AZURE_CLIENT_ID", true, stored(site, None, variable).await);
         }
     }
     println!("Rust: object_store\t{source}\t{}", cells.join("\t"));
