@@ -40,6 +40,8 @@ const fn known(name: &'static str, holds: Holds, default: &'static str, about: &
 
 const PROXY_HEADERS: &str = "requests.proxyheaders";
 
+const ENVIRONMENT: &str = "metadata.azenvironment";
+
 /// In the order they are listed. What this agent has no use for is kept for scripts that set it.
 const KNOWN: &[Known] = &[
     Known {
@@ -71,6 +73,12 @@ const KNOWN: &[Known] = &[
         Holds::OneOf(&["refuse", "accept"]),
         "refuse",
         "programs' requests with Forwarded, Via or X-Real-IP; the agent reads it when it starts",
+    ),
+    known(
+        ENVIRONMENT,
+        Holds::Text,
+        "AzurePublicCloud",
+        "azEnvironment of the instance document, by which some clients choose a cloud; read with the connection",
     ),
     known("extensions.allowlist", Holds::List, "", "kept, not used"),
     known("extensions.blocklist", Holds::List, "", "kept, not used"),
@@ -115,6 +123,11 @@ impl Settings {
             Some("accept") => ProxyHeaders::Accepted,
             _ => ProxyHeaders::Refused,
         }
+    }
+
+    /// What the instance document calls the cloud; empty: as by default.
+    pub fn environment(&self) -> String {
+        self.0.get(ENVIRONMENT).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     fn list(&self, name: &str) -> Vec<String> {
@@ -198,6 +211,12 @@ fn period(text: &str) -> Option<Option<i64>> {
     (number > 0).then(|| Some(i64::from(number) * unit))
 }
 
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
 fn find(name: &str) -> Result<&'static Known, Failure> {
     KNOWN.iter().find(|k| k.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
         Failure::new(Kind::Usage, format!("there is no property {name}"))
@@ -223,6 +242,7 @@ fn changed(
         Holds::Text if known.name == "proxy.url" && reqwest::Proxy::all(value).is_err() => {
             bad("the address of a proxy")
         }
+        Holds::Text if known.name == ENVIRONMENT && !is_word(value) => bad("a name"),
         Holds::Text => Ok(json!(value)),
         Holds::Switch => match value.to_ascii_lowercase().as_str() {
             on @ ("true" | "false") => Ok(json!(on == "true")),
@@ -286,6 +306,8 @@ mod tests {
             ("key.rotation", "soon", false),
             ("key.rotation", "é", false),
             ("requests.proxyheaders", "maybe", false),
+            ("metadata.azenvironment", "a b", false),
+            ("metadata.azenvironment", "", false),
             ("proxy.url", "::", false),
             ("proxy.url", "http://p:1", true),
         ] {

@@ -56,6 +56,8 @@ struct Known {
 /// One registration.
 struct Connection {
     state: State,
+    /// See [`Facts::environment`].
+    environment: String,
     identity: Identity,
     issuer: SiteIssuer,
     facts: RwLock<Arc<Facts>>,
@@ -218,11 +220,13 @@ impl Connection {
             resource: state.resource_id.clone(),
             system_assigned: true,
         };
-        let issuer = SiteIssuer::of(&state, place, &Settings::load(place)?)?;
+        let settings = Settings::load(place)?;
+        let (issuer, environment) = (SiteIssuer::of(&state, place, &settings)?, settings.environment());
         let heard = place.status().tags;
-        let facts = RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags))));
+        let facts =
+            RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags), &environment)));
         let attached = RwLock::new(Arc::default());
-        Ok(Self { state, identity, issuer, facts, attached, token: Mutex::default() })
+        Ok(Self { state, environment, identity, issuer, facts, attached, token: Mutex::default() })
     }
 
     async fn beat(&self, place: &Place) -> Result<Outcome, Failure> {
@@ -279,7 +283,7 @@ impl Connection {
     }
 
     fn show(&self, tags: &[(String, String)]) {
-        let facts = describe(&self.state, tags);
+        let facts = describe(&self.state, tags, &self.environment);
         let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
         if **known != facts {
             *known = Arc::new(facts);
@@ -362,7 +366,7 @@ pub fn tags_of(resource: &Value) -> Vec<(String, String)> {
     pairs.map(|all| all.iter().filter_map(text).collect()).unwrap_or_default()
 }
 
-fn describe(state: &State, tags: &[(String, String)]) -> Facts {
+fn describe(state: &State, tags: &[(String, String)], environment: &str) -> Facts {
     let (os_name, os_version) = host::operating_system();
     Facts {
         name: state.resource_name.clone(),
@@ -376,5 +380,6 @@ fn describe(state: &State, tags: &[(String, String)]) -> Facts {
         os_name,
         os_version,
         interfaces: host::interfaces(),
+        environment: environment.to_owned(),
     }
 }

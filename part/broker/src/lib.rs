@@ -7,6 +7,7 @@
 mod broker;
 mod desk;
 mod files;
+pub mod host;
 mod issuer;
 mod machine;
 mod policy;

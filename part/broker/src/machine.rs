@@ -24,6 +24,8 @@ pub struct Facts {
     pub os_name: String,
     pub os_version: String,
     pub interfaces: Vec<Interface>,
+    /// What programs are told of the cloud they are in; empty: as the public one.
+    pub environment: String,
 }
 
 /// A network interface of the host.
@@ -32,6 +34,8 @@ pub struct Interface {
     /// Twelve hexadecimal digits, upper case.
     pub mac: String,
     pub ipv4: Vec<String>,
+    /// The networks of these, each with the bits of its prefix.
+    pub subnets: Vec<(String, u32)>,
     pub ipv6: Vec<String>,
 }
 

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{Service, failure};
 
+/// A name that clients know; they switch on it.
+const PUBLIC: &str = "AzurePublicCloud";
+
 /// The document as a service writes it: keys in the documented order, every primitive a string.
 pub(crate) fn document(service: Service, facts: &Facts) -> Value {
     let himds = service == Service::Himds;
@@ -14,7 +17,7 @@ pub(crate) fn document(service: Service, facts: &Facts) -> Value {
     let list: Vec<Value> = facts.tags.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
     let mut document = json!({
         "compute": {
-            "azEnvironment": "AzurePublicCloud", "isHostCompatibilityLayerVm": "", "location": facts.location,
+            "azEnvironment": if facts.environment.is_empty() { PUBLIC } else { facts.environment.as_str() }, "isHostCompatibilityLayerVm": "", "location": facts.location,
             "name": facts.name, "offer": "",
             "osType": if himds { "linux" } else { "Linux" },
             "placementGroupId": "", "plan": {"name": "", "product": "", "publisher": ""},
@@ -70,7 +73,9 @@ fn network(facts: &Facts) -> Value {
         let v4: Vec<Value> =
             i.ipv4.iter().map(|a| json!({"privateIpAddress": a, "publicIpAddress": ""})).collect();
         let v6: Vec<Value> = i.ipv6.iter().map(|a| json!({"privateIpAddress": a})).collect();
-        json!({"ipv4": {"ipAddress": v4, "subnet": []}, "ipv6": {"ipAddress": v6}, "macAddress": i.mac})
+        let subnets: Vec<Value> =
+            i.subnets.iter().map(|(a, bits)| json!({"address": a, "prefix": bits.to_string()})).collect();
+        json!({"ipv4": {"ipAddress": v4, "subnet": subnets}, "ipv6": {"ipAddress": v6}, "macAddress": i.mac})
     };
     json!({"interface": facts.interfaces.iter().map(interface).collect::<Vec<_>>()})
 }
@@ -132,7 +137,14 @@ mod tests {
     use super::*;
 
     fn facts() -> Facts {
-        Facts { name: "m1".into(), tags: vec![("a".into(), "b".into())], ..Facts::default() }
+        let interface = cs_broker::Interface {
+            mac: "000D3AF806EC".into(),
+            ipv4: vec!["10.1.2.3".into()],
+            subnets: vec![("10.1.0.0".into(), 20)],
+            ipv6: vec!["fe80::1".into()],
+        };
+        let (tags, interfaces) = (vec![("a".into(), "b".into())], vec![interface]);
+        Facts { name: "m1".into(), tags, interfaces, ..Facts::default() }
     }
 
     #[test]
@@ -152,6 +164,16 @@ mod tests {
         let imds = document(Service::Imds, &facts());
         assert_eq!(imds.pointer("/compute/osProfile/computerName"), Some(&json!("m1")));
         assert_eq!(imds.pointer("/compute/securityProfile/securityType"), Some(&json!("")));
+        assert_eq!(
+            imds.pointer("/network/interface/0").unwrap().to_string(),
+            r#"{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.2.3","publicIpAddress":""}],"subnet":[{"address":"10.1.0.0","prefix":"20"}]},"ipv6":{"ipAddress":[{"privateIpAddress":"fe80::1"}]},"macAddress":"000D3AF806EC"}"#
+        );
+        assert_eq!(imds.pointer("/compute/azEnvironment"), Some(&json!("AzurePublicCloud")));
+        let own = Facts { environment: "Countersign".into(), ..facts() };
+        assert_eq!(
+            document(Service::Himds, &own).pointer("/compute/azEnvironment"),
+            Some(&json!("Countersign"))
+        );
     }
 
     /// Every leaf is reached by the path that the listings above it spell.

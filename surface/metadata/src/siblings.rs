@@ -9,7 +9,7 @@ use http::{StatusCode, request::Parts};
 use crate::{
     failure::{later, private},
     service::Ask,
-    token::{Refusal, issued, not_connected, reply, resource, selector},
+    token::{Refusal, Which, issued, not_connected, reply, resource, selector},
     versions,
 };
 
@@ -44,7 +44,10 @@ async fn app_service_answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Re
     }
     let (resource, selector) = (resource(query)?, selector(query)?);
     let identities = ask.facts.identities().await;
-    let (chosen, token) = issued(ask, &identities, selector, (resource, false)).await?;
+    // What newer clients send once a resource has refused their token (metadata.md 2).
+    let refused = query.get("token_sha256_to_refresh").filter(|hash| !hash.is_empty());
+    let which = refused.map_or(Which::Any, Which::OtherThan);
+    let (chosen, token) = issued(ask, &identities, selector, (resource, which)).await?;
     let reply = AppServiceReply {
         access_token: &token.access_token,
         client_id: chosen.client.to_string(),
@@ -86,6 +89,6 @@ async fn cloud_shell_answer(ask: &Ask<'_>, request: &Parts, body: Body) -> Resul
     if identities.is_empty() {
         return Err(not_connected(ask.service));
     }
-    let (chosen, token) = issued(ask, &identities, selector, (resource, false)).await?;
+    let (chosen, token) = issued(ask, &identities, selector, (resource, Which::Any)).await?;
     Ok(private(json(StatusCode::OK, &reply(ask, chosen, &token, selector, resource))))
 }

@@ -91,8 +91,9 @@ async fn answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Respons
         Service::Himds => Some(challenge(ask, request)?),
         Service::Imds | Service::AppService | Service::CloudShell => None,
     };
-    let anew = query.get("bypass_cache").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let outcome = issue(ask, &identities, selector, (resource, anew)).await;
+    let is_anew = query.get("bypass_cache").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let which = if is_anew { Which::New } else { Which::Any };
+    let outcome = issue(ask, &identities, selector, (resource, which)).await;
     // A failure of ours spends no answer: the claim is given back, and the program repeats its request (A13).
     let ours = outcome.as_ref().is_err_and(|refusal| refusal.status().is_server_error());
     if let Some(claim) = claim.filter(|_| !ours) {
@@ -105,29 +106,53 @@ async fn issue(
     ask: &Ask<'_>,
     identities: &[Identity],
     selector: Selector<'_>,
-    (resource, anew): (&str, bool),
+    (resource, which): (&str, Which<'_>),
 ) -> Result<Response, Response> {
-    let (chosen, token) = issued(ask, identities, selector, (resource, anew)).await?;
+    let (chosen, token) = issued(ask, identities, selector, (resource, which)).await?;
     Ok(private(json(StatusCode::OK, &reply(ask, chosen, &token, selector, resource))))
 }
 
-/// The token of the identity that a request selects; `anew` where none from the cache will do.
+/// Which of the tokens there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which<'q> {
+    Any,
+    /// None from the cache.
+    New,
+    /// None with this SHA-256, in hexadecimal digits: a resource has refused it.
+    OtherThan(&'q str),
+}
+
+/// The token of the identity that a request selects.
 pub(crate) async fn issued<'i>(
     ask: &Ask<'_>,
     identities: &'i [Identity],
     selector: Selector<'_>,
-    (resource, anew): (&str, bool),
+    (resource, which): (&str, Which<'_>),
 ) -> Result<(&'i Identity, Arc<Token>), Refusal> {
     let chosen = choose(ask.service, identities, selector)?;
     ask.machine.callers.admit(ask, chosen, resource).await?;
     let broker = &ask.machine.broker;
-    let known = if anew { None } else { broker.fresh(chosen, resource) };
-    let token = match (known, anew) {
-        (Some(known), _) => return Ok((chosen, known)),
-        (None, true) => broker.new_token(chosen, resource, ask.correlation()).await,
-        (None, false) => broker.token(chosen, resource, ask.correlation()).await,
+    let is_refused =
+        |token: &Token| matches!(which, Which::OtherThan(hash) if is_hash_of(&token.access_token, hash));
+    let known = if which == Which::New { None } else { broker.fresh(chosen, resource) };
+    let known = match known {
+        None if which != Which::New => {
+            let token = broker.token(chosen, resource, ask.correlation()).await;
+            Some(token.map_err(|error| refused(ask, &error))?)
+        }
+        known => known,
     };
+    if let Some(known) = known.filter(|token| !is_refused(token)) {
+        return Ok((chosen, known));
+    }
+    let token = broker.new_token(chosen, resource, ask.correlation()).await;
     Ok((chosen, token.map_err(|error| refused(ask, &error))?))
+}
+
+fn is_hash_of(token: &str, hash: &str) -> bool {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+    let digits: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    digits.eq_ignore_ascii_case(hash)
 }
 
 pub(crate) fn reply<'r>(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use cs_broker::{Facts, Identity, MachineFacts};
+use cs_broker::{Facts, Identity, MachineFacts, host};
 use cs_ids::{ResourceId, TenantId};
 use cs_store::{AttachedIdentity, Fresh, Resource, Resources, attached_identities};
 use cs_time::Clock;
@@ -83,7 +83,8 @@ impl Live {
             tags: resource.tags.clone(),
             os_name: text("osName"),
             os_version: text("osVersion"),
-            interfaces: interfaces(),
+            interfaces: host::interfaces(),
+            environment: String::new(),
         }
     }
 }
@@ -95,26 +96,4 @@ fn as_identity(attached: AttachedIdentity) -> Option<Identity> {
         resource: attached.resource,
         system_assigned: false,
     })
-}
-
-/// The host's interfaces but loopback.
-fn interfaces() -> Vec<cs_broker::Interface> {
-    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
-    let mut found: Vec<(String, cs_broker::Interface)> = Vec::new();
-    for entry in all.filter(|e| !e.flags.contains(nix::net::if_::InterfaceFlags::IFF_LOOPBACK)) {
-        let at = found.iter().position(|(n, _)| *n == entry.interface_name).unwrap_or_else(|| {
-            found.push((entry.interface_name.clone(), cs_broker::Interface::default()));
-            found.len() - 1
-        });
-        let Some(address) = entry.address else { continue };
-        let interface = &mut found[at].1;
-        if let Some(v4) = address.as_sockaddr_in() {
-            interface.ipv4.push(v4.ip().to_string());
-        } else if let Some(v6) = address.as_sockaddr_in6() {
-            interface.ipv6.push(v6.ip().to_string());
-        } else if let Some(mac) = address.as_link_addr().and_then(nix::sys::socket::LinkAddr::addr) {
-            interface.mac = mac.iter().map(|b| format!("{b:02X}")).collect();
-        }
-    }
-    found.into_iter().map(|(_, interface)| interface).collect()
 }

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use cs_authority::{Authority, AuthorityError};
 use cs_broker::{
-    Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer,
+    Broker, ChallengeDesk, ChallengeDirectory, Identity, IssueError, PolicyFile, Token, TokenIssuer, host,
 };
 use cs_ids::{ClientId, CorrelationId, MachineName, ObjectId, ResourceId, TenantId};
 use cs_metadata::{Callers, ProxyHeaders, Service};
@@ -159,11 +159,7 @@ fn machine_name(given: Option<&str>) -> Result<MachineName, Failure> {
     if let Some(given) = given {
         return given.parse().map_err(|e| Failure::new(Kind::Usage, format!("--machine: {e}")));
     }
-    let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok()).unwrap_or_default();
-    let fit: String =
-        host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(54).collect();
-    let fit = if fit.is_empty() { "machine".to_owned() } else { fit };
-    fit.parse().attempt("naming this machine")
+    host::name().parse().attempt("naming this machine")
 }
 
 async fn find_or_make(
@@ -197,7 +193,7 @@ async fn find_or_make(
 async fn make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<Resource, Failure> {
     let (object, client): (ObjectId, ClientId) = (site.chance.uuid().into(), site.chance.uuid().into());
     let now = site.clock.now();
-    let (os_name, os_version) = operating_system();
+    let (os_name, os_version) = host::operating_system();
     let resource = Resource {
         tenant,
         id: id.clone(),
@@ -244,19 +240,6 @@ async fn make(site: &Site, tenant: TenantId, id: &ResourceId) -> Result<Resource
     let principal = Some(NewPrincipal { principal, credentials: Vec::new() });
     let write = ResourceWrite { resource, expect: Expect::Absent, host: None, principal };
     site.store.put_resource(write, audit).await.attempt("connecting this host as a machine")
-}
-
-/// Name and version, for people: what `os-release` says, and the kernel.
-fn operating_system() -> (String, String) {
-    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text
-        .lines()
-        .find_map(|l| l.strip_prefix("PRETTY_NAME="))
-        .unwrap_or("Linux")
-        .trim_matches('"')
-        .to_owned();
-    let version = nix::sys::utsname::uname().ok().and_then(|u| u.release().to_str().map(str::to_owned));
-    (name, version.unwrap_or_default())
 }
 
 /// The authority of this very process as the issuer.

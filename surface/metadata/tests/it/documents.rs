@@ -361,6 +361,28 @@ async fn a_cache_that_is_bypassed_asks_the_site_within_reason() {
     assert_eq!(asked(), 3);
 }
 
+/// A resource has refused the token, and the client says which it was: the same is not handed out again.
+#[tokio::test]
+async fn the_app_service_source_gives_no_token_that_was_refused() {
+    let world = World::new();
+    let asked = || world.issuer.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let base = "/appservice/token?api-version=2025-03-30&xms_cc=cp1&resource=https://vault.azure.net";
+    let ask = async |more: &str| {
+        let reply =
+            world.send(Himds, "GET", &format!("{base}{more}"), &[("X-IDENTITY-HEADER", "the-header")]).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()["access_token"].as_str().unwrap().to_owned()
+    };
+    let token = ask("").await;
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+    let hash: String = hash.as_ref().iter().map(|b| format!("{b:02X}")).collect();
+    world.clock.advance(60);
+    ask("&token_sha256_to_refresh=00").await;
+    assert_eq!(asked(), 1, "it was another one");
+    ask(&format!("&token_sha256_to_refresh={hash}")).await;
+    assert_eq!(asked(), 2);
+}
+
 #[tokio::test]
 async fn the_perimeters_id_may_come_more_than_once() {
     let world = World::new();

@@ -132,6 +132,7 @@ impl MachineFacts for Machine {
             os_name: "Ubuntu".into(),
             os_version: "6.8".into(),
             interfaces: vec![],
+            environment: String::new(),
         }))
     }
 
