@@ -38,6 +38,11 @@ const ROOMS: &[Room] = &[
         may_use: &["surface/", "part/", "store/", "wire/", "core/", "support/"],
         must_not_know: &[],
     },
+    Room {
+        folder: "fuzz",
+        may_use: &["surface/", "part/", "store/", "wire/", "core/", "support/"],
+        must_not_know: &[],
+    },
     Room { folder: "packaging", may_use: &[], must_not_know: HTTP },
     // Chores look at the product from outside, as the tests of real clients do.
     Room { folder: "xtask", may_use: &[], must_not_know: HTTP },

@@ -57,7 +57,8 @@ impl Log {
         command.spawn().with_context(|| format!("starting {}", command.get_program().to_string_lossy()))
     }
 
-    fn finish(&self, child: &mut Child) -> Result<ExitStatus> {
+    /// Waits for a program, or ends it when the step's time is up.
+    pub fn finish(&self, child: &mut Child) -> Result<ExitStatus> {
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);

@@ -13,6 +13,7 @@ mod arrows;
 mod compiled;
 mod database;
 mod exec;
+mod fuzz;
 mod ground;
 mod packages;
 mod postgres;

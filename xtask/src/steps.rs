@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::arrows;
 use crate::database;
-use crate::exec::{Log, tail};
+use crate::exec::{Log, on_path, tail};
+use crate::fuzz;
 use crate::ground::Ground;
 use crate::packages;
 use crate::postgres::Postgres;
@@ -73,7 +74,8 @@ pub const STEPS: &[Step] = &[
     Step { name: "crash-shared", about: "the same with PostgreSQL and S3", minutes: 15, run: crash_shared },
     Step { name: "backup", about: "a site copied while it is written to, put back, checked", minutes: 10, run: backup },
     Step { name: "bad-days", about: "full disks, broken files, databases that go away", minutes: 15, run: bad_days },
-    Step { name: "fuzz", about: "property tests of parsers and decisions, with many more cases", minutes: 10, run: fuzz },
+    Step { name: "properties", about: "property tests of parsers and decisions, with many more cases", minutes: 10, run: |g, l| passed(fuzz::properties(g, l)) },
+    Step { name: "fuzz", about: "every parser under a fuzzer for a minute", minutes: 40, run: fuzz },
 ];
 
 const LAB_SHELL: Suite = Suite { name: "lab-shell", script: "lab/lab.sh", clients: &[], public_names: false };
@@ -117,9 +119,6 @@ const SCHEMATHESIS: Suite = Suite {
     public_names: false,
 };
 const HOSTILE: Suite = Suite { name: "hostile", script: "hostile/run.sh", clients: &[], public_names: false };
-
-/// Cases of each property; `cargo test` alone takes proptest's 256.
-const FUZZ_CASES: &str = "20000";
 
 /// Lines of a failed step's log that are shown at once.
 const SHOWN_OF_A_FAILURE: usize = 80;
@@ -382,21 +381,8 @@ fn bad_days(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// What the agent's parsers are tried with: each case of theirs costs more than one of a pure function.
-const AGENT_FUZZ_CASES: &str = "4000";
-
-/// Everything that meets bytes of strangers or decides about them lies in `core/` and `wire/`; on the machine's side in
-/// the metadata services and the agent.
 fn fuzz(ground: &Ground, log: &mut Log) -> Result<Outcome> {
-    let members = arrows::workspace(ground)?;
-    let mut tests = ground.cargo(&["test", "--locked", "--lib"]);
-    for name in members.iter().filter_map(|member| member.name_in(&["core/", "wire/"])) {
-        tests.args(["--package", name]);
-    }
-    log.run(tests.env("PROPTEST_CASES", FUZZ_CASES))?;
-    let machine = ["--package", "cs-metadata", "--lib", "--package", "csagent", "--bin", "csagent"];
-    let mut tests = ground.cargo(&["test", "--locked"]);
-    passed(log.run(tests.args(machine).env("PROPTEST_CASES", AGENT_FUZZ_CASES)))
+    if on_path("c++") { passed(fuzz::run(ground, log)) } else { Ok(Outcome::Skipped("a C++ compiler")) }
 }
 
 fn versions(ground: &Ground, log: &mut Log) -> Result<Outcome> {

@@ -64,8 +64,13 @@ impl Timestamp {
         Some(Self(civil.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_microsecond()))
     }
 
-    /// Reads RFC 3339 with any number of fraction digits; `None` for anything else.
+    /// Reads RFC 3339 with any number of fraction digits, also without seconds; `None` for anything else, such as years
+    /// that could not be written again.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let year = text.as_bytes().first_chunk::<5>()?;
+        if !(year[..4].iter().all(u8::is_ascii_digit) && year[4] == b'-') || text.contains('[') {
+            return None;
+        }
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_microsecond()))
     }
 }
@@ -100,5 +105,11 @@ mod tests {
         );
         assert_eq!(Timestamp::parse_rfc3339("2026-01-01T00:00:00.1234567Z"), Some(T));
         assert_eq!(Timestamp::parse_rfc1123("yesterday"), None);
+        assert!(Timestamp::parse_rfc3339("2026-01-01T00:00Z").is_some(), "as signatures may write it");
+        for odd in
+            ["-000026-01-01T06:02Z", "+012026-01-01T00:00:00Z", "20260101T000000Z", "2026-01-01T00:00Z[UTC]"]
+        {
+            assert_eq!(Timestamp::parse_rfc3339(odd), None, "{odd}");
+        }
     }
 }

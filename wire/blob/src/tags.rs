@@ -2,14 +2,18 @@
 
 use quick_xml::{Reader, events::Event};
 
-use crate::{DECLARATION, element};
+use crate::{DECLARATION, element, fits_xml};
 
 /// Longest list taken: more than a blob may have, so that the rule of ten has its own error.
 const READ_MAX: usize = 50;
 
 /// Reads `<Tags><TagSet><Tag><Key/><Value/></Tag>…`; `None` when it is not such a document.
 pub fn parse_tags(xml: &[u8]) -> Option<Vec<(String, String)>> {
-    let mut reader = Reader::from_str(std::str::from_utf8(xml).ok()?.trim_start_matches('\u{feff}'));
+    let text = std::str::from_utf8(xml).ok()?.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    if !fits_xml(&text) {
+        return None;
+    }
+    let mut reader = Reader::from_str(&text);
     let (mut tags, mut path) = (Vec::new(), Vec::<String>::new());
     let (mut key, mut value, mut closed) = (None::<String>, None::<String>, false);
     loop {
@@ -101,6 +105,7 @@ mod tests {
             b"<Other/>",
             b"<Tags><TagSet><Tag><Value>b</Value></Tag></TagSet></Tags>",
             b"<Tags><TagSet><Tag><Key>a",
+            b"<Tags><TagSet><Tag><Key>a</Key><Value>\0</Value></Tag></TagSet></Tags>",
             b"<Tags><Tag><Key>a</Key></Tag></Tags>",
             b"<!DOCTYPE a [<!ENTITY b 'c'>]><Tags><TagSet/></Tags>",
         ] {
