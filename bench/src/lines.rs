@@ -1,9 +1,12 @@
 //! The registry of lines.
 
+mod agent;
+mod askers;
 mod az;
 mod blobs;
 mod databases;
 mod decide;
+mod fleet;
 mod idle_sessions;
 mod metadata;
 mod resources;
@@ -47,4 +50,9 @@ pub static ALL: &[&dyn Line] = &[
     &rest::Ready,
     &rest::SiteMemory,
     &rest::AgentMemory,
+    &agent::Ready,
+    &agent::WakeUps,
+    &agent::Size,
+    &askers::Askers,
+    &fleet::Fleet,
 ];

@@ -22,6 +22,9 @@ struct Arguments {
     /// Not for people: connect an agent with its files in this folder, and become it.
     #[arg(long, hide = true, value_name = "DIR")]
     agent: Option<std::path::PathBuf>,
+    /// Not for people: connect an agent with its files in this folder, and start it over and over.
+    #[arg(long, hide = true, value_name = "DIR")]
+    agent_starts: Option<std::path::PathBuf>,
     /// Exit with 1 also when an aim is missed, not only when a line fails.
     #[arg(long)]
     strict: bool,
@@ -45,6 +48,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     if let Some(folder) = &arguments.agent {
         cs_bench::agent::become_it(folder)?;
+    }
+    if let Some(folder) = &arguments.agent_starts {
+        cs_bench::agent::start_over(folder)?;
+        return Ok(true);
     }
     if arguments.list {
         lines::ALL.iter().for_each(|line| println!("{:<24} {}", line.name(), line.about()));
