@@ -63,6 +63,8 @@ verified() { jq -r .signature | base64 -d | openssl smime -verify -inform DER -C
 attested "$himds" "$nonce" | verified "$ca" >"$work/attested" || fail "openssl refuses the attested document"
 expect "the site signs who this machine is, over the nonce" "$(jq -r '"\(.nonce) \(.vmId) \(.subscriptionId)"' "$work/attested")" \
     "$nonce $(echo "$vm" | jq -r .vmId) $sub"
+attested http://169.254.169.254 "$nonce" | verified "$ca" >"$work/attested" || fail "openssl refuses the document of the site's own host"
+expect "the site's own host has one too, of another machine" "$(jq -r --argjson other "$vm" '"\(.nonce) \(.vmId == $other.vmId)"' "$work/attested")" "$nonce false"
 openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -days 1 -keyout "$work/other.key" -out "$work/other.pem" 2>/dev/null
 ! attested "$himds" "$nonce" | verified "$work/other.pem" >/dev/null || fail "another CA stands for the attested document"
 expect "a nonce that is too long is refused" "$(curl -s -o /dev/null -w '%{http_code}' -H Metadata:true \
