@@ -7,6 +7,7 @@
 mod attested;
 mod callers;
 mod doors;
+mod events;
 mod failure;
 mod instance;
 mod looks;

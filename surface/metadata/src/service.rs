@@ -17,7 +17,7 @@ use crate::{
     attested,
     callers::Callers,
     doors::{APP_SERVICE, CLOUD_SHELL, HIMDS, IMDS, Op},
-    failure, instance,
+    events, failure, instance,
     looks::Connection,
     owner::Ends,
     pace::Pace,
@@ -208,11 +208,14 @@ impl Listening {
             Op::Versions => Ok(json(StatusCode::OK, &json!({"apiVersions": versions::KNOWN}))),
             _ => {
                 // Clients of the events ask with dates of their own (2020-07-01).
-                let events = matches!(op, Op::ScheduledEvents | Op::StartEvents);
-                if !(events && query.get("api-version").is_some_and(versions::is_date)) {
+                let of_events = matches!(op, Op::ScheduledEvents | Op::StartEvents);
+                if !(of_events && query.get("api-version").is_some_and(versions::is_date)) {
                     self.version(&query)?;
                 }
-                self.document(op, &params, &query, &ask).await
+                match op {
+                    Op::StartEvents => events::start(body).await,
+                    _ => self.document(op, &params, &query, &ask).await,
+                }
             }
         }
     }
@@ -260,11 +263,7 @@ impl Listening {
                 self.facts().await?;
                 attested::answer(ask, query).await
             }
-            // A machine of ours is not moved about under its programs: there is never an event.
-            Op::ScheduledEvents => Ok(json(StatusCode::OK, &json!({"DocumentIncarnation": 1, "Events": []}))),
-            Op::StartEvents => {
-                Err(failure::plain(StatusCode::BAD_REQUEST, "Bad request. There is no such event"))
-            }
+            Op::ScheduledEvents => Ok(events::list()),
             _ => Err(failure::plain(
                 StatusCode::NOT_FOUND,
                 "No load balancer metadata is found. Please check if your VM is using any non-basic SKU load balancer and retry later.",

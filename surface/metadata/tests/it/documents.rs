@@ -384,6 +384,26 @@ async fn the_app_service_source_gives_no_token_that_was_refused() {
 }
 
 #[tokio::test]
+async fn no_event_can_be_started() {
+    let world = World::new();
+    let imds = world.parts.router(Imds);
+    let start = async |body: &str| {
+        let request = http::Request::post("/metadata/scheduledevents?api-version=2020-07-01");
+        let request = request.header("Host", "169.254.169.254").header("Metadata", "true");
+        World::ask(&imds, request.body(cs_serve::full(body.to_owned())).unwrap()).await
+    };
+    let nothing = start(r#"{"StartRequests":[]}"#).await;
+    assert_eq!((nothing.status, nothing.text.as_str()), (200, ""));
+    let long = format!(r#"{{"StartRequests":[],"a":"{}"}}"#, "x".repeat(20_000));
+    for bad in ["", "{}", r#"{"StartRequests":{}}"#, r#"{"StartRequests":[{"EventId":"x"}]}"#, &long] {
+        let refused = start(bad).await;
+        assert!(refused.status == 400 && refused.json()["error"].is_string(), "{bad}: {}", refused.text);
+    }
+    let bare = world.send(Imds, "POST", "/metadata/scheduledevents", &[("Metadata", "true")]).await;
+    assert_eq!(bare.json()["newest-versions"][0], "2021-12-13", "{}", bare.text);
+}
+
+#[tokio::test]
 async fn the_perimeters_id_may_come_more_than_once() {
     let world = World::new();
     let target = format!("{TOKEN}&xms_az_nwperimid=a&xms_az_nwperimid=b");
