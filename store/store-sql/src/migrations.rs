@@ -12,4 +12,5 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0009_sealed_as.sql"),
     include_str!("../migrations/0010_enrolment.sql"),
     include_str!("../migrations/0011_listings.sql"),
+    include_str!("../migrations/0012_walks.sql"),
 ];

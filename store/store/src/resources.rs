@@ -157,7 +157,7 @@ pub trait Resources: Send + Sync {
     /// How often this replica has changed resources, host names and what goes with them: for [`crate::Fresh`].
     fn changes(&self) -> u64;
 
-    /// Whether nobody else writes to this database: then [`Resources::changes`] counts all changes there are.
+    /// Whether this process makes every write to its database: then [`Resources::changes`] counts all changes there are.
     fn is_alone(&self) -> bool;
 
     async fn subscriptions(&self, tenant: TenantId) -> Result<Vec<Subscription>, StoreError>;

@@ -168,11 +168,13 @@ impl Manager {
     }
 
     fn identity(&self, op: &Operation, id: &ResourceId, key: Option<&Jwk>) -> NewPrincipal {
-        let client = ClientId::new(self.at.chance.uuid());
+        // Ids that grow with time: a fleet that comes at once fills the ends of the indexes, not all of their pages.
+        let new = || self.at.chance.uuid_at(op.started);
+        let client = ClientId::new(new());
         let tenant = op.caller.tenant;
         let principal = Principal {
             tenant,
-            object: ObjectId::new(self.at.chance.uuid()),
+            object: ObjectId::new(new()),
             kind: PrincipalKind::MachineIdentity,
             client: Some(client),
             display_name: id.name().to_owned(),
@@ -187,7 +189,7 @@ impl Manager {
             tenant,
             client,
             holder: CredentialHolder::Principal,
-            id: self.at.chance.uuid().to_string(),
+            id: new().to_string(),
             kind: CredentialKind::Key,
             lookup: key.thumbprint(),
             material: text_of(key).into_bytes(),

@@ -83,10 +83,11 @@ impl SqlStore {
         Ok(Self::on(Engine::Postgres(postgres::Postgres::connect(url).await?)))
     }
 
-    /// SQLite's file is one process's, which holds a lock on its folder; PostgreSQL is what replicas share.
+    /// SQLite's file is one process's, which holds a lock on its folder, though others may read it; PostgreSQL is what replicas
+    /// share.
     pub(crate) fn has_one_writer(&self) -> bool {
-        match self.engine {
-            Engine::Sqlite(_) => true,
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.is_writer(),
             Engine::Postgres(_) => false,
         }
     }

@@ -68,6 +68,10 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), readers: Mutex::new(vec![reader]), jobs: None, writer: None })
     }
 
+    pub(super) fn is_writer(&self) -> bool {
+        self.jobs.is_some()
+    }
+
     pub(super) async fn write<T, F>(
         &self,
         name: &'static str,

@@ -22,7 +22,7 @@ macro_rules! select_assignments {
     };
 }
 
-const LIST: Walk = Walk {
+pub(super) const LIST: Walk = Walk {
     at: select_assignments!(
         "WHERE tenant = $1 AND scope_key = $2 AND name_key > $3 AND deleted = 0 ORDER BY name_key LIMIT $4"
     ),

@@ -18,7 +18,7 @@ macro_rules! select_locks {
     };
 }
 
-const LIST: Walk = Walk {
+pub(super) const LIST: Walk = Walk {
     at: select_locks!("WHERE tenant = $1 AND scope_key = $2 AND name_key > $3 ORDER BY name_key LIMIT $4"),
     below: select_locks!(
         "WHERE tenant = $1 AND (scope_key, name_key) > ($2, $3) AND scope_key < $4

@@ -14,6 +14,8 @@ mod locks;
 mod machine_keys;
 mod moving;
 mod objects;
+#[cfg(test)]
+mod planned;
 mod planting;
 mod resources;
 mod revision;

@@ -32,7 +32,7 @@ macro_rules! select_denies {
     };
 }
 
-const DENIES: Walk = Walk {
+pub(super) const DENIES: Walk = Walk {
     at: select_denies!(
         "WHERE tenant = $1 AND scope_key = $2 AND id > $3 AND deleted = 0 ORDER BY id LIMIT $4"
     ),

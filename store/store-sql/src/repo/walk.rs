@@ -50,3 +50,21 @@ pub(super) async fn walk(
 fn left(limit: usize, found: &[Row]) -> u32 {
     u32::try_from(limit - found.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::repo::{assignments, locks, planned::plan, rules};
+
+    #[tokio::test]
+    async fn lists_over_scopes_begin_where_they_are_told_to() {
+        for (list, table) in [
+            (&assignments::LIST, "assignments"),
+            (&locks::LIST, "locks"),
+            (&rules::DENIES, "deny_assignments"),
+        ] {
+            let (at, below) = (plan(list.at).await, plan(list.below).await);
+            assert!(at.contains(&format!("SEARCH {table}")) && at.contains("scope_key=?"), "{at}");
+            assert!(below.contains(&format!("SEARCH {table}")) && below.contains("scope_key"), "{below}");
+        }
+    }
+}
