@@ -1,6 +1,6 @@
 """Which source gives which identity to which client for Python: lines of client, source, and a result for each way to ask.
 
-    ask.py SOURCE      arc, imds, app-service, cloud-shell or workload; the environment is that source's
+    ask.py SOURCE      arc, arc-file, imds, app-service, cloud-shell or workload; the environment is that source's
 
 EXPECT_OWN and EXPECT_IDENTITY are the object ids that tokens must be of. A result is yes, no (the client says why on
 standard error) or - where the client has no way to ask. A token of anybody else ends the program.
@@ -47,11 +47,21 @@ def judged(what, expected, ask):
     return "yes"
 
 
+def asked(client, managed):
+    cells = []
+    for selector in SELECTORS:
+        if cells == ["no"] and SOURCE == "arc-file":
+            # It does not look for the file, and would look for IMDS again and again.
+            return ["no", "-", "-", "-"]
+        cells.append(judged(f"{client} {selector}", IDENTITY if selector else OWN, lambda s=selector: managed(**s)))
+    return cells
+
+
 def identity(client, managed, workload, default):
     if SOURCE == "workload":
         cells = [judged(f"{client}", OWN, workload), "-", "-", "-"]
     else:
-        cells = [judged(f"{client} {s}", IDENTITY if s else OWN, lambda s=s: managed(**s)) for s in SELECTORS]
+        cells = asked(client, managed)
     cells.append(judged(f"{client} default", OWN, lambda: default(SCOPE_OF_CHAIN)))
     if SOURCE == "workload":
         cells.append("-")  # the variable is one of the source's own
@@ -104,5 +114,5 @@ elif SOURCE == "cloud-shell":
     # It knows the variable only beside a secret (Azure ML) and would ask IMDS.
     cells = ["-"] * 4
 else:
-    cells = [judged(f"msal {s}", IDENTITY if s else OWN, lambda s=s: msal_managed(**s)) for s in SELECTORS]
+    cells = asked("msal", msal_managed)
 print("\t".join(["Python: msal", SOURCE, *cells, "-", "-"]))

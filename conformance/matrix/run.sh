@@ -24,6 +24,7 @@ eval "$(python3 "$here/../sources/prepare.py" "$data/agentconfig.json")"
 cat >"$data/sources.json" <<END
 {"sources": [
   {"name": "web", "kind": "app-service", "listen": "127.0.0.1:0", "environment_file": "$work/app-service.env"},
+  {"name": "file", "kind": "himds", "socket": "$work/himds.sock"},
   {"name": "shell", "kind": "cloud-shell", "listen": "127.0.0.1:0", "environment_file": "$work/cloud-shell.env"},
   {"name": "job", "kind": "workload-identity", "client_id": "$JOB", "token_file": "$work/job.token", "environment_file": "$work/workload.env"}
 ]}
@@ -45,11 +46,20 @@ unset ARM_CLOUD_METADATA_URL
 "$az" cloud register -n countersign --endpoint-resource-manager "$(ready '.resource_manager | rtrimstr("/")')"
 "$az" cloud set -n countersign
 
-# as SOURCE OWN COMMAND…: with that source's variables alone. Only HIMDS is looked for by its file, which would win over IMDS.
+# HIMDS where clients look for it when they see its file, and nobody else: a network of its own, without IMDS.
+unshare -Urnm sh -c 'ip link set lo up && echo $$ >"$1" && exec "$2" forward --listen 127.0.0.1:40342 --to "$3" --ready-file "$4"' \
+    sh "$work/alone.pid" "$CSAGENT" "$work/himds.sock" "$work/alone.ready" &
+relays="$relays $!"
+until_file "$work/alone.ready"
+
+# as SOURCE OWN COMMAND…: with that source's variables alone, and without the file that would win over IMDS.
 as() {
     source=$1 own=$2
     shift 2
-    if [ "$source" = arc ]; then
+    if [ "$source" = arc-file ]; then
+        nsenter -t "$(cat "$work/alone.pid")" -U -n -m --preserve-credentials \
+            env -u IDENTITY_ENDPOINT -u IMDS_ENDPOINT EXPECT_OWN="$own" "$@"
+    elif [ "$source" = arc ]; then
         env EXPECT_OWN="$own" $(cat "$work/$source.env") "$@"
     else
         unshare -Urm sh -c 'mount -t tmpfs none /opt/azcmagent && exec "$@"' sh \
@@ -62,7 +72,8 @@ all() {
     : >"$results"
     as "$1" "$2" "$python" "$here/ask.py" "$1" >>"$results"
     as "$1" "$2" node "$here/ask.cjs" "$1" >>"$results"
-    as "$1" "$2" python3 "$here/ask_az.py" "$1" "$az" "$AZURE_CONFIG_DIR" >>"$results"
+    # az signs in at the resource manager as well, which nobody reaches from a network of its own.
+    [ "$1" = arc-file ] || as "$1" "$2" python3 "$here/ask_az.py" "$1" "$az" "$AZURE_CONFIG_DIR" >>"$results"
     as "$1" "$2" "$clients/rust/cases" matrix "$1" >>"$results"
     # Whichever of these this machine can compile.
     if [ -x "$clients/go/cases" ]; then
@@ -73,7 +84,7 @@ all() {
     fi
 }
 # Two at a time: starting Python and Java is most of it.
-(set -e; all arc "$AGENT"; all imds "$MACHINE") &
+(set -e; all arc "$AGENT"; all arc-file "$AGENT"; all imds "$MACHINE") &
 lane=$!
 all app-service "$AGENT"
 all cloud-shell "$AGENT"

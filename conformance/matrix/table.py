@@ -9,7 +9,7 @@ Rows of clients that this machine could not run stay as they are.
 import difflib
 import sys
 
-SOURCES = {"arc": "HIMDS", "imds": "IMDS", "app-service": "App Service", "cloud-shell": "Cloud Shell",
+SOURCES = {"arc": "HIMDS", "arc-file": "HIMDS by its file", "imds": "IMDS", "app-service": "App Service", "cloud-shell": "Cloud Shell",
            "workload": "workload identity"}
 PATIENCE = {"again": "asks anew for a token of a day", "nothing": "says that there is no identity"}
 # By the mark before it; the columns of the key come first, and rows stand in the order of these.

@@ -27,8 +27,8 @@ pub async fn rows(site: &Site, source: &str) {
 
     let mut cells = vec![String::from("-"); 6];
     match source {
-        // It takes no variable of that source and would ask IMDS.
-        "cloud-shell" => {}
+        // It looks neither for that variable nor for that file, and would ask IMDS.
+        "cloud-shell" | "arc-file" => {}
         "workload" => {
             cells[0] = judged("object_store", false, stored(site, Some("workload_identity"), None).await);
             cells[4] = judged("object_store by itself", false, stored(site, None, None).await);
