@@ -16,5 +16,6 @@ mod migrations;
 mod repo;
 mod value;
 
+pub(crate) use engine::Changed;
 pub use engine::{Conn, SqlStore, check_sqlite, copy_sqlite};
 pub use value::{Row, Value};

@@ -5,7 +5,13 @@ mod dialect;
 mod postgres;
 mod sqlite;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use cs_store::{Changes, StoreError};
 use futures_util::future::BoxFuture;
@@ -102,7 +108,22 @@ impl SqlStore {
         T: Send + 'static,
         F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
     {
-        self.write_then(name, job, RaisedAtTheEnd(Some(self.changes.clone()))).await
+        self.write_telling(name, &Changed::yes(), job).await
+    }
+
+    /// The same for a job that finds out by itself whether it changes anything that others keep in memory.
+    pub(crate) async fn write_telling<T, F>(
+        &self,
+        name: &'static str,
+        changed: &Changed,
+        job: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(Conn<'c>) -> JobFuture<'c, T> + Send + Sync + 'static,
+    {
+        let raised = RaisedAtTheEnd(Some((self.changes.clone(), changed.clone())));
+        self.write_then(name, job, raised).await
     }
 
     /// The same for what nobody keeps in memory (secrets, blobs, the audit log): no cache has to look again.
@@ -147,12 +168,30 @@ impl SqlStore {
     }
 }
 
+/// Whether a job has changed what others keep in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Changed(Arc<AtomicBool>);
+
+impl Changed {
+    fn yes() -> Self {
+        let changed = Self::default();
+        changed.set();
+        changed
+    }
+
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Raises the count of changes when dropped: however the write ended, and also when nobody waited for its end.
-struct RaisedAtTheEnd(Option<Changes>);
+struct RaisedAtTheEnd(Option<(Changes, Changed)>);
 
 impl Drop for RaisedAtTheEnd {
     fn drop(&mut self) {
-        if let Some(changes) = &self.0 {
+        if let Some((changes, changed)) = &self.0
+            && changed.0.load(Ordering::Acquire)
+        {
             changes.raise();
         }
     }

@@ -12,7 +12,7 @@ use cs_time::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{audit, directory, resources, revision};
-use crate::{Conn, Row, SqlStore, values};
+use crate::{Changed, Conn, Row, SqlStore, values};
 
 const FORKED: &str = "two agents use one machine key";
 
@@ -185,17 +185,20 @@ async fn beat(
     (tenant, client): (TenantId, ClientId),
     beat: &Beat,
     (rotated, forked): (&AuditRecord, &AuditRecord),
+    changed: &Changed,
 ) -> Result<Beaten, StoreError> {
     let mut keys = find_or_new(c, tenant, client).await?;
     if let Some((_, why)) = keys.quarantined {
         return Ok(Beaten::Quarantined { why });
     }
     if !keys.takes(beat) {
+        changed.set();
         close(c, &mut keys, beat.at, FORKED).await?;
         audit::append(c, forked).await?;
         return Ok(Beaten::Forked { generation: keys.generation });
     }
     if keys.offered.as_deref() == Some(beat.key.as_str()) {
+        changed.set();
         move_on(c, &mut keys, beat).await?;
         audit::append(c, rotated).await?;
     }
@@ -246,9 +249,12 @@ impl MachineKeyRing for SqlStore {
         forked: AuditRecord,
     ) -> Result<Beaten, StoreError> {
         let all = Arc::new((sent, rotated, forked));
-        self.write_content("taking a machine's beat", move |mut c| {
-            let all = Arc::clone(&all);
-            Box::pin(async move { beat(&mut c, (tenant, client), &all.0, (&all.1, &all.2)).await })
+        // Most beats change nothing but the counter, and a fleet's must not empty what others keep in memory.
+        let changed = Changed::default();
+        let telling = changed.clone();
+        self.write_telling("taking a machine's beat", &changed, move |mut c| {
+            let (all, telling) = (Arc::clone(&all), telling.clone());
+            Box::pin(async move { beat(&mut c, (tenant, client), &all.0, (&all.1, &all.2), &telling).await })
         })
         .await
     }

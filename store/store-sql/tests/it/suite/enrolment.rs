@@ -159,8 +159,11 @@ pub async fn an_offered_key_is_good_beside_the_old_one_until_it_is_used(w: &Worl
     w.store.offer_key(key(&m, "second"), w.audit("offer")).await.unwrap();
     w.store.offer_key(key(&m, "second"), w.audit("offer")).await.unwrap();
     assert_eq!(names(w, &m).await, ["first", "second"], "the one that was never used made room");
+    let before = w.store.changes();
     assert_eq!(beat(w, &m, "first", 2, "b").await, Beaten::Accepted { generation: 1 }, "both are good");
+    assert_eq!(w.store.changes(), before, "a beat alone empties nobody's cache");
     assert_eq!(beat(w, &m, "second", 3, "c").await, Beaten::Accepted { generation: 2 });
+    assert!(w.store.changes() > before, "the resource tells another key");
     assert_eq!(
         beat(w, &m, "second", 3, "c").await,
         Beaten::Accepted { generation: 2 },
@@ -181,7 +184,9 @@ pub async fn c04_two_that_use_one_key_are_quarantined_until_somebody_looks(w: &W
     let client = m.client.unwrap();
     beat(w, &m, "first", 1, "a").await;
     beat(w, &m, "first", 2, "of one").await;
+    let before = w.store.changes();
     assert_eq!(beat(w, &m, "first", 2, "of the other").await, Beaten::Forked { generation: 1 });
+    assert!(w.store.changes() > before, "who keeps the resource or its identity looks again");
     for nonce in ["of one", "of the other", "new"] {
         assert!(matches!(beat(w, &m, "first", 3, nonce).await, Beaten::Quarantined { .. }), "both are out");
     }
