@@ -120,6 +120,9 @@ async fn c05_nobody_is_a_gateway_by_accident_and_a_gateway_of_one_server_is_none
         let told = world.send(who, "POST", &records, r#"{"records": []}"#).await;
         assert_eq!(told.refusal(), (403, "AuthorizationFailed".into()), "{who}");
     }
+    let refused = world.recorded().await;
+    let refused = refused.iter().filter(|r| r.action == ACTION && r.outcome.as_str() == "denied");
+    assert_eq!(refused.count(), 10, "each before it was told");
     // Roles that rules name, on its own server, for minutes; no others.
     let signed = sign(&world, "guard", "db1", "reports").await.ok();
     assert_eq!(signed["lifeSeconds"], 600);

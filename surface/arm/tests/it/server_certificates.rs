@@ -85,6 +85,9 @@ async fn c05_nobody_gets_anothers_role_not_even_the_owner() {
     let (there, not) =
         (ask(&world, "nobody", "reports").await, world.send("nobody", "POST", &nowhere, &body).await);
     assert_eq!(there.text.replace("db1", "db9"), not.text);
+    let refused = world.recorded().await;
+    let refused = refused.iter().filter(|r| r.action.ends_with("signClientCertificate/action"));
+    assert_eq!(refused.filter(|r| r.outcome.as_str() == "denied").count(), 6, "each before it was told");
     let log = world.audited().await;
     assert!(
         !log.iter()

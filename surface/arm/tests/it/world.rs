@@ -384,6 +384,11 @@ impl World {
 
     pub async fn audited(&self) -> Vec<AuditRecord> {
         self.audit.flush().await.unwrap();
+        self.recorded().await
+    }
+
+    /// What is durable by now, without what waits for its group.
+    pub async fn recorded(&self) -> Vec<AuditRecord> {
         self.store.records(tenant(1), AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap()
     }
 }

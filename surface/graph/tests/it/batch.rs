@@ -52,7 +52,7 @@ async fn d03_a_step_may_what_its_caller_may() {
     assert_eq!(refused["status"], json!(403));
     assert_eq!(refused["body"]["error"]["code"], json!("Authorization_RequestDenied"));
     assert_eq!(world.get(&format!("/groups/{group}")).await.status, 200, "it is still there");
-    let log = world.audited().await;
+    let log = world.recorded().await;
     assert!(
         log.iter().any(|r| r.outcome.as_str() == "denied" && r.action == "microsoft.directory/groups/delete")
     );
