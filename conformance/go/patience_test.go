@@ -28,7 +28,7 @@ func TestPatience(t *testing.T) {
 	switch what {
 	case "again":
 		found = again(t)
-	case "nothing":
+	case "nothing", "away":
 		found = nothing(t)
 	default:
 		t.Skip("the step matrix plays this")
@@ -72,7 +72,7 @@ func asked(t *testing.T) int {
 func nothing(t *testing.T) string {
 	t.Helper()
 	best := time.Hour
-	for try := 0; try < 3 && best >= time.Second; try++ {
+	for try := 0; best >= time.Second && (try < 2 || try < 3 && best < 2*time.Second); try++ {
 		began := time.Now()
 		credential, err := azidentity.NewDefaultAzureCredential(nil)
 		must(t, err)

@@ -19,6 +19,37 @@ relay() {
 later() {
     env LD_PRELOAD="$faketime" FAKETIME_TIMESTAMP_FILE="$CLOCK" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC="${KEEP-1}" "$@"
 }
+# nowhere COMMAND…: a network of its own with nobody in it, and no file of an agent.
+nowhere() {
+    unshare -Urnm sh -c 'ip link set lo up && mount -t tmpfs none /opt/azcmagent && exec "$@"' sh \
+        env -u IDENTITY_ENDPOINT -u IMDS_ENDPOINT "$@"
+}
+
+# away NAME COMMAND…: the same where the variables say that HIMDS is there. Clients wait and try again: all at once.
+aways=''
+away() {
+    name=$1
+    shift
+    nowhere env IMDS_ENDPOINT=http://localhost:40342 \
+        IDENTITY_ENDPOINT=http://localhost:40342/metadata/identity/oauth2/token "$@" >"$work/away.$name" &
+    aways="$aways $!"
+}
+away python "$python" "$here/patience.py" away
+away node node "$here/patience.cjs" away @azure/identity
+away msal-node node "$here/patience.cjs" away @azure/msal-node
+away az "$clients/azcli/bin/python" "$here/patience_az.py" away
+away azure_identity "$clients/rust/cases" patience away azure_identity
+away object_store "$clients/rust/cases" patience away object_store
+if [ -d "$clients/java/classes" ]; then
+    for client in azure-identity msal4j; do
+        away "$client" java -cp "$clients/java/classes:$clients/java/lib/*" Main patience away "$client"
+    done
+fi
+if [ -x "$clients/go/cases" ]; then
+    : >"$work/away.of-go"
+    away go env MATRIX_PATIENCE=away MATRIX_RESULTS="$work/away.of-go" "$clients/go/cases" -test.run '^TestPatience$'
+fi
+
 echo +0 >"$CLOCK"
 relay himds "$himds"
 (
@@ -53,14 +84,9 @@ env IDENTITY_HEADER="$(sed -n 's/^IDENTITY_HEADER=//p' "$work/app-service.env")"
     env LD_PRELOAD="$faketime" FAKETIME_TIMESTAMP_FILE="$CLOCK" FAKETIME_NO_CACHE=1 \
     "$clients/rust/cases" patience again object_store >>"$work/results"
 
-# nowhere COMMAND…: a network of its own with nobody in it, and no file of an agent.
-nowhere() {
-    unshare -Urnm sh -c 'ip link set lo up && mount -t tmpfs none /opt/azcmagent && exec "$@"' sh \
-        env -u IDENTITY_ENDPOINT -u IMDS_ENDPOINT "$@"
-}
 nowhere "$python" "$here/patience.py" nothing >>"$work/results"
 for client in @azure/identity @azure/msal-node; do nowhere node "$here/patience.cjs" nothing "$client" >>"$work/results"; done
-nowhere "$clients/azcli/bin/python" "$here/patience_az.py" >>"$work/results"
+nowhere "$clients/azcli/bin/python" "$here/patience_az.py" nothing >>"$work/results"
 for client in azure_identity object_store; do
     nowhere "$clients/rust/cases" patience nothing "$client" >>"$work/results"
 done
@@ -72,3 +98,6 @@ fi
 if [ -x "$clients/go/cases" ]; then
     nowhere env MATRIX_PATIENCE=nothing MATRIX_RESULTS="$work/results" "$clients/go/cases" -test.run '^TestPatience$' >&2
 fi
+for process in $aways; do wait "$process" || fail "a client that should say that HIMDS is away"; done
+rm -f "$work/away.go"
+cat "$work"/away.* >>"$work/results"

@@ -11,7 +11,8 @@ import sys
 
 SOURCES = {"arc": "HIMDS", "arc-file": "HIMDS by its file", "imds": "IMDS", "app-service": "App Service", "cloud-shell": "Cloud Shell",
            "workload": "workload identity"}
-PATIENCE = {"again": "asks anew for a token of a day", "nothing": "says that there is no identity"}
+PATIENCE = {"again": "asks anew for a token of a day", "nothing": "says that there is no identity",
+            "away": "says that HIMDS is away"}
 # By the mark before it; the columns of the key come first, and rows stand in the order of these.
 TABLES = {
     "matrix": (["client", "source"], ["its own", "client id", "object id", "resource id", "default chain", "chain, AZURE_CLIENT_ID"]),
@@ -73,7 +74,7 @@ def nothing(seconds):
     return "within a second" if float(seconds) < 1 else "later"
 
 
-VERDICTS = {"again": again, "nothing": nothing}
+VERDICTS = {"again": again, "nothing": nothing, "away": nothing}
 
 
 def read_table(table, keys):

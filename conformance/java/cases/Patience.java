@@ -24,7 +24,7 @@ final class Patience {
             ManagedIdentityApplication application = application();
             again("Java: " + client, () -> msal ? msal(application) : credential.getTokenSync(scope()));
         } else {
-            nothing("Java: " + client, () -> msal ? msal(application())
+            nothing("Java: " + client, what, () -> msal ? msal(application())
                 : new DefaultAzureCredentialBuilder().build().getTokenSync(scope()));
         }
         System.out.flush();
@@ -58,9 +58,9 @@ final class Patience {
         return Integer.parseInt(Files.readString(Path.of(System.getenv("COUNT"))));
     }
 
-    private static void nothing(String client, Callable<Object> ask) {
+    private static void nothing(String client, String what, Callable<Object> ask) {
         double best = Double.MAX_VALUE;
-        for (int tries = 0; tries < 3 && best >= 1; tries++) {
+        for (int tries = 0; tries < 2 || tries < 3 && best >= 1 && best < 2; tries++) {
             long began = System.nanoTime();
             boolean got = true;
             try {
@@ -71,6 +71,6 @@ final class Patience {
             Harness.check(!got, "a token, where nothing listens");
             best = Math.min(best, (System.nanoTime() - began) / 1e9);
         }
-        System.out.println(client + "\tnothing\t" + String.format(Locale.ROOT, "%.2f", best));
+        System.out.println(client + "\t" + what + "\t" + String.format(Locale.ROOT, "%.2f", best));
     }
 }

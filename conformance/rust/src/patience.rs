@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 type Asked = Result<(), Box<dyn Error>>;
 
-/// `again` or `nothing`, for the client named.
+/// `again`, `nothing` or `away`, for the client named.
 pub async fn print(site: &Site, what: &str, client: &str) {
     let found = match (what, client) {
         ("again", "azure_identity") => {
@@ -29,17 +29,17 @@ pub async fn print(site: &Site, what: &str, client: &str) {
             let store = store(site);
             again(async || Ok(drop(store.credentials().get_credential().await?))).await
         }
-        ("nothing", "azure_identity") => {
+        ("nothing" | "away", "azure_identity") => {
             nothing(async || {
                 let credential = ManagedIdentityCredential::new(None)?;
                 Ok(drop(credential.get_token(&[SCOPE], None).await?))
             })
             .await
         }
-        ("nothing", "object_store") => {
+        ("nothing" | "away", "object_store") => {
             nothing(async || Ok(drop(store(site).credentials().get_credential().await?))).await
         }
-        _ => panic!("again or nothing, azure_identity or object_store"),
+        _ => panic!("again, nothing or away, azure_identity or object_store"),
     };
     println!("Rust: {client}\t{what}\t{found}");
 }
@@ -71,7 +71,7 @@ async fn nothing(ask: impl AsyncFn() -> Asked) -> String {
         let asked = tokio::time::timeout(PATIENCE, ask()).await;
         assert!(!matches!(asked, Ok(Ok(()))), "a token, where nothing listens");
         best = best.min(began.elapsed().as_secs_f32());
-        if best < 1.0 || asked.is_err() {
+        if !(1.0..2.0).contains(&best) || asked.is_err() {
             break;
         }
     }
