@@ -218,10 +218,15 @@ impl Place {
                 .truncate(false)
                 .write(true)
                 .mode(0o600)
-                .custom_flags(nix::libc::O_NOFOLLOW)
+                .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
                 .open(self.at(name))
         });
         let file = opened.map_err(|error| not_writable(&self.0, &error))?;
+        // Whoever owns the folder may have put another name of somebody's file there, which is not to be given to them.
+        if !file.metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1) {
+            let odd = format!("{} is no file of this program's own", self.at(name).display());
+            return Err(Failure::failed(odd).hint("remove it"));
+        }
         // As with all that root writes here: the packaged daemon could not lock root's file.
         let given = self.owners(0o600).and_then(|to| Ok(nix::unistd::fchown(&file, to.user, to.group)?));
         given.map_err(|error| not_writable(&self.0, &error))?;
@@ -316,6 +321,22 @@ mod tests {
         assert_eq!(mode(STATUS), 0o644, "everybody may show");
         place.forget().unwrap();
         assert!(place.key().is_err() && place.load().unwrap().is_none());
+    }
+
+    #[test]
+    fn a19_a_lock_is_no_other_name_of_somebodys_file_and_no_pipe() {
+        let (_dir, place) = place();
+        drop(place.lock().unwrap());
+        let (victim, lock) = (place.at("victim"), place.at(LOCK));
+        fs::write(&victim, "untouched").unwrap();
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&victim, &lock).unwrap();
+        assert_eq!(place.lock().unwrap_err().kind, Kind::Failed);
+        fs::remove_file(&lock).unwrap();
+        nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(place.lock().is_err(), "with nobody who reads it");
+        let _reader = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(&lock).unwrap();
+        assert_eq!(place.lock().unwrap_err().kind, Kind::Failed);
     }
 
     #[test]

@@ -56,10 +56,9 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// first. The sticky bit keeps what lies in a folder for all (`/tmp`) its owner's.
 pub fn changeable_by_others(folder: &Path) -> io::Result<Option<PathBuf>> {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let root = root_in(&map);
     let is_safe = |place: &Path| {
         let Ok(found) = fs::symlink_metadata(place) else { return false };
-        let ours = found.uid() == root || found.uid() == geteuid().as_raw();
+        let ours = is_root_in(&map, found.uid()) || found.uid() == geteuid().as_raw();
         let (writable, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
         found.is_dir() && ours && (!writable || sticky)
     };
@@ -67,18 +66,24 @@ pub fn changeable_by_others(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(folder.ancestors().find(|place| !is_safe(place)).map(Path::to_owned))
 }
 
-/// How root's files look from here. In a user namespace that has no number for root (`countersign run` for an ordinary user)
-/// they are those of the overflow user (`user_namespaces(7)`).
-fn root_in(uid_map: &str) -> u32 {
+/// Whether a number stands for root here. In a user namespace that is the namespace's own root, and whatever number root
+/// outside has; where it has none (`countersign run` for an ordinary user) its files are those of the overflow user, unless
+/// somebody inside has that number (`user_namespaces(7)`).
+fn is_root_in(uid_map: &str, uid: u32) -> bool {
     const OVERFLOW: u32 = 65_534;
-    let number_of_root = |line: &str| {
+    let line = |line: &str| {
         let mut words = line.split_whitespace().map(str::parse::<u32>);
-        let (inside, outside) = (words.next()?.ok()?, words.next()?.ok()?);
-        (outside == 0).then_some(inside)
+        Some((words.next()?.ok()?, words.next()?.ok()?, words.next()?.ok()?))
     };
-    match uid_map.trim() {
-        "" => 0,
-        map => map.lines().find_map(number_of_root).unwrap_or(OVERFLOW),
+    let lines: Vec<_> = uid_map.lines().filter_map(line).collect();
+    let has = |id: u32| lines.iter().any(|(from, _, many)| id.checked_sub(*from).is_some_and(|n| n < *many));
+    let outer =
+        lines.iter().find(|(_, outside, many)| *outside == 0 && *many > 0).map(|(inside, ..)| *inside);
+    match uid {
+        // Without user namespaces there is no map.
+        0 if uid_map.trim().is_empty() || has(0) => true,
+        OVERFLOW if !uid_map.trim().is_empty() && outer.is_none() && !has(OVERFLOW) => true,
+        _ => outer == Some(uid),
     }
 }
 
@@ -137,15 +142,19 @@ mod tests {
 
     #[test]
     fn root_is_known_in_every_namespace() {
-        for (map, root) in [
-            ("         0          0 4294967295\n", 0),
-            ("0 0 1\n", 0),
-            ("1000 1000 1", 65_534),
-            ("5 0 1\n1000 1000 1\n", 5),
-            ("", 0),
-            ("odd", 65_534),
+        for (map, roots) in [
+            ("         0          0 4294967295\n", vec![0]),
+            ("0 0 1\n", vec![0]),
+            ("1000 1000 1", vec![65_534]),
+            ("5 0 1\n1000 1000 1\n", vec![5]),
+            ("0 1000 1\n", vec![0, 65_534]),
+            ("0 100000 65536\n", vec![0]),
+            ("0 1000 1\n1 100000 65536\n", vec![0]),
+            ("", vec![0]),
+            ("odd", vec![65_534]),
         ] {
-            assert_eq!(root_in(map), root, "{map}");
+            let found: Vec<u32> = (0..70_000).filter(|uid| is_root_in(map, *uid)).collect();
+            assert_eq!(found, roots, "{map}");
         }
     }
 

@@ -1,10 +1,13 @@
 //! The folder of certificates: a file for each version, old ones stay; a link to the newest, moved in one step.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
+
+use nix::unistd::{fchown, getegid, geteuid};
 
 use super::{
     acl::{self, Rights, Who},
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// Writes a version and points the link at it; answers the link's path. Who may read follows the settings, for every
-/// version of the certificate: whoever is named no longer loses the older ones too.
+/// version of the certificate: whoever is named no longer, or no owner any more, loses the older ones too.
 pub fn put(observed: &Observed, settings: &Settings, version: &str, pem: &str) -> Result<PathBuf, Failure> {
     let readers = if settings.acls { readers(&observed.acls)? } else { Vec::new() };
     folder(&observed.store, settings)?;
@@ -28,6 +31,7 @@ pub fn put(observed: &Observed, settings: &Settings, version: &str, pem: &str) -
     }
     let named: Vec<_> = readers.iter().map(|who| (*who, acl::READ)).collect();
     for file in versions(observed)? {
+        own(&file, access).attempt(format_args!("taking over {}", file.display()))?;
         let rights = Rights { mode: access.mode, named: named.clone() };
         acl::set(&file, rights).attempt(format_args!("giving access to {}", file.display()))?;
     }
@@ -83,26 +87,41 @@ fn folder(store: &Path, settings: &Settings) -> Result<(), Failure> {
 }
 
 fn is_there(file: &Path, pem: &str, access: Access) -> bool {
-    let same = |found: fs::Metadata| {
-        found.is_file()
-            && access.user.is_none_or(|user| user.as_raw() == found.uid())
-            && access.group.is_none_or(|group| group.as_raw() == found.gid())
-    };
+    let same = |found: fs::Metadata| found.is_file() && is_owned(&found, access);
     fs::symlink_metadata(file).is_ok_and(same) && fs::read(file).is_ok_and(|text| text == pem.as_bytes())
 }
 
+fn is_owned(found: &fs::Metadata, access: Access) -> bool {
+    access.user.is_none_or(|user| user.as_raw() == found.uid())
+        && access.group.is_none_or(|group| group.as_raw() == found.gid())
+}
+
+/// Gives a file its owner. Nobody reads it meanwhile: neither who had it before nor whom its list names.
+fn own(file: &Path, access: Access) -> io::Result<()> {
+    let opened = File::open(file)?;
+    let found = opened.metadata()?;
+    if is_owned(&found, access) {
+        return Ok(());
+    }
+    let stays = access.user.is_none_or(|user| user.as_raw() == found.uid());
+    let mode = if stays { access.mode & 0o700 } else { 0 };
+    acl::set(file, Rights { mode, named: Vec::new() })?;
+    Ok(fchown(&opened, access.user, access.group)?)
+}
+
+/// Without an owner in the settings it is this process: one that was named before is not any more.
 fn access(observed: &Observed) -> Result<Access, Failure> {
     let unknown = |name: &str| Failure::new(Kind::Usage, format!("there is no user or group {name:?}"));
     let (user, group) = match observed.owner.as_deref() {
-        None => (None, None),
+        None => (geteuid(), getegid()),
         Some(owner) => {
             let (user, group) = owner.split_once(':').map_or((owner, None), |(u, g)| (u, Some(g)));
             let uid = whole::user(user).ok_or_else(|| unknown(user))?;
             let gid = group.map(|name| whole::group(name).ok_or_else(|| unknown(name))).transpose()?;
-            (Some(uid), gid)
+            (uid, gid.unwrap_or_else(getegid))
         }
     };
-    Ok(Access { mode: observed.mode, user, group })
+    Ok(Access { mode: observed.mode, user: Some(user), group: Some(group) })
 }
 
 fn readers(grants: &[Grant]) -> Result<Vec<Who>, Failure> {
@@ -226,10 +245,18 @@ mod tests {
     #[test]
     fn what_the_settings_take_back_is_taken_back() {
         let (_dir, store) = store();
-        let generous = settings_at(&store, r#","mode":"0640","acls":[{"user":"65534"},{"group":"65533"}]"#);
+        let me = (geteuid(), getegid());
+        // Root alone may give a file away.
+        let (user, group) = if me.0.is_root() { (65_532, 65_531) } else { (me.0.as_raw(), me.1.as_raw()) };
+        let more = format!(
+            r#","owner":"{user}:{group}","mode":"0640","acls":[{{"user":"65534"}},{{"group":"65533"}}]"#
+        );
+        let generous = settings_at(&store, &more);
         for version in ["1", "2"] {
             put(&generous.observed[0], &generous, version, "pem").unwrap();
         }
+        let owner = |name: &str| fs::metadata(store.join(name)).map(|m| (m.uid(), m.gid())).unwrap();
+        assert_eq!(owner("v1.web.1"), (user, group));
         // Somebody's own entry, which is more than passing.
         let mut rights = acl::of(&store).unwrap();
         rights.named.push((Who::User(65000), acl::READ | acl::PASS));
@@ -238,6 +265,9 @@ mod tests {
         put(&fewer.observed[0], &fewer, "2", "pem").unwrap();
         let named = |name: &str| acl::of(&store.join(name)).unwrap().named;
         assert_eq!(named("v1.web.1"), [(Who::Group(65533), 4)], "the older version too");
+        for version in ["v1.web.1", "v1.web.2"] {
+            assert_eq!(owner(version), (me.0.as_raw(), me.1.as_raw()), "{version}");
+        }
         assert_eq!(named("."), [(Who::User(65000), 5), (Who::Group(65533), 1)]);
         let none = settings_at(&store, "");
         put(&none.observed[0], &none, "2", "pem").unwrap();
