@@ -102,7 +102,8 @@ impl Looks {
         known.map(|k| k.owner).or_else(|| owner::of(connection.ends)).map(|owner| owner.user)
     }
 
-    /// The socket's user and the process that holds it, as they were within the last second.
+    /// The socket's user as it was within the last second, and the process that was found to hold it: asked again over the
+    /// same connection it is not looked for again, while it runs the same program.
     pub(crate) async fn holder(&self, connection: Option<Connection>, now: Timestamp) -> Seen {
         let Some(Connection { number, ends }) = connection else { return Seen::default() };
         let micros = now.micros();
@@ -181,9 +182,10 @@ impl Shared {
                 .partition(|(holder, _)| holder.is_some());
             found.into_iter().for_each(|(holder, w)| self.tell(w, holder.unwrap_or_default()));
             let wanted: HashSet<u64> = rest.iter().map(|(_, w)| w.owner.inode).collect();
-            let looked = tokio::task::spawn_blocking(move || processes::holders(wanted, &recent)).await;
+            let these = wanted.clone();
+            let looked = tokio::task::spawn_blocking(move || processes::holders(these, &recent)).await;
             let micros = rest.iter().map(|(_, w)| w.micros).max().unwrap_or_default();
-            self.search().keep(looked.unwrap_or_default(), micros);
+            self.search().keep(looked.unwrap_or_default(), &wanted, micros);
             for (_, waiting) in rest {
                 let holder = self.search().sibling(waiting.owner, waiting.micros);
                 self.tell(waiting, holder.unwrap_or_default());
@@ -219,14 +221,22 @@ impl Search {
         is_good.then(|| holder.clone())
     }
 
-    fn keep(&mut self, looked: Vec<Held>, micros: i64) {
+    /// What was looked for, and no more than [`KNOWN_MAX`] others: a process may hold a million sockets.
+    fn keep(&mut self, looked: Vec<Held>, wanted: &HashSet<u64>, micros: i64) {
         if self.siblings.len() + looked.iter().map(|h| h.sockets.len()).sum::<usize>() > KNOWN_MAX {
             self.siblings.clear();
         }
+        let mut room = KNOWN_MAX - self.siblings.len().min(KNOWN_MAX);
         for held in looked {
             let pid = held.process.pid;
             let holder = Holder { process: Arc::new(held.process), program: held.program };
-            self.siblings.extend(held.sockets.into_iter().map(|inode| (inode, (holder.clone(), micros))));
+            for inode in held.sockets {
+                let is_wanted = wanted.contains(&inode);
+                if is_wanted || room > 0 {
+                    room -= usize::from(!is_wanted);
+                    self.siblings.insert(inode, (holder.clone(), micros));
+                }
+            }
             self.recent.retain(|known| Some(*known) != pid);
             pid.into_iter().for_each(|pid| self.recent.push_front(pid));
             self.recent.truncate(RECENT_MAX);
@@ -276,6 +286,22 @@ mod tests {
         assert_eq!(pid(looks.holder(Some(connection), now).await).await, me);
         assert!(looks.0.known(100).is_some());
         assert_eq!(looks.0.search().recent, [std::process::id()]);
+    }
+
+    #[test]
+    fn a_process_with_many_sockets_leaves_room() {
+        let mut search = Search::default();
+        let many = 3 * KNOWN_MAX as u64;
+        for wanted in [many - 1, 2 * many - 1] {
+            let held = Held {
+                process: Process::default(),
+                program: None,
+                sockets: (wanted + 1 - many..=wanted).collect(),
+            };
+            search.keep(vec![held], &HashSet::from([wanted]), 0);
+            assert!(search.siblings.contains_key(&wanted), "what was looked for");
+            assert_eq!(search.siblings.len(), KNOWN_MAX + 1);
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ use crate::{
 
 /// Longer than any resource's name; what is longer is somebody playing (A28).
 const RESOURCE_MAX_BYTES: usize = 512;
+/// When a token may be had that is not the one a resource has refused, in seconds: the broker asks the site no sooner.
+const ANOTHER_SECONDS: u16 = 10;
 /// The user of a caller is looked up only when this many challenges are open: until then it makes no difference.
 const CROWDED: usize = 64;
 
@@ -146,7 +148,14 @@ pub(crate) async fn issued<'i>(
         return Ok((chosen, known));
     }
     let token = broker.new_token(chosen, resource, ask.correlation()).await;
-    Ok((chosen, token.map_err(|error| refused(ask, &error))?))
+    let token = token.map_err(|error| refused(ask, &error))?;
+    // Seconds old, or of a site that is away.
+    if is_refused(&token) {
+        let text = "There is no other token than the one that was refused yet";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", text);
+        return Err(Refusal { retry_after: Some(ANOTHER_SECONDS), ..refusal });
+    }
+    Ok((chosen, token))
 }
 
 fn is_hash_of(token: &str, hash: &str) -> bool {

@@ -3,7 +3,7 @@
 use cs_broker::{AttestError, IssueError};
 use cs_metadata::Service::{Himds, Imds};
 
-use crate::world::{TOKEN, World, system, user_assigned};
+use crate::world::{Reply, TOKEN, World, system, user_assigned};
 
 #[tokio::test]
 async fn the_token_reply_is_all_strings_in_order() {
@@ -11,7 +11,7 @@ async fn the_token_reply_is_all_strings_in_order() {
     let reply = world.token(TOKEN).await;
     assert_eq!(reply.status, 200);
     let (client, token) =
-        (system().client, format!("token of {} for https://vault.azure.net", system().client));
+        (system().client, format!("token of {} for https://vault.azure.net, number 1", system().client));
     assert_eq!(
         reply.text,
         format!(
@@ -368,19 +368,33 @@ async fn the_app_service_source_gives_no_token_that_was_refused() {
     let asked = || world.issuer.asked.load(std::sync::atomic::Ordering::SeqCst);
     let base = "/appservice/token?api-version=2025-03-30&xms_cc=cp1&resource=https://vault.azure.net";
     let ask = async |more: &str| {
-        let reply =
-            world.send(Himds, "GET", &format!("{base}{more}"), &[("X-IDENTITY-HEADER", "the-header")]).await;
+        world.send(Himds, "GET", &format!("{base}{more}"), &[("X-IDENTITY-HEADER", "the-header")]).await
+    };
+    let token = |reply: Reply| {
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.json()["access_token"].as_str().unwrap().to_owned()
     };
-    let token = ask("").await;
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-    let hash: String = hash.as_ref().iter().map(|b| format!("{b:02X}")).collect();
+    let other_than = |token: &str| {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+        let hash: String = hash.as_ref().iter().map(|b| format!("{b:02X}")).collect();
+        format!("&token_sha256_to_refresh={hash}")
+    };
+    let waits = |reply: &Reply| (reply.status, reply.headers.get("retry-after").cloned());
+    let later = (503, Some(http::HeaderValue::from(10)));
+    let first = token(ask("").await);
+    assert_eq!(waits(&ask(&other_than(&first)).await), later, "it is seconds old");
+    assert_eq!(asked(), 1);
     world.clock.advance(60);
-    ask("&token_sha256_to_refresh=00").await;
+    assert_eq!(token(ask("&token_sha256_to_refresh=00").await), first);
     assert_eq!(asked(), 1, "it was another one");
-    ask(&format!("&token_sha256_to_refresh={hash}")).await;
+    let second = token(ask(&other_than(&first)).await);
+    assert_ne!(second, first);
+    assert_eq!(token(ask(&other_than(&first)).await), second);
     assert_eq!(asked(), 2);
+    world.clock.advance(60);
+    world.issuer.fail(Some(IssueError::Unreachable("down".into())));
+    assert_eq!(waits(&ask(&other_than(&second)).await), later, "the site is away");
+    assert_eq!(token(ask("").await), second, "for everybody else it serves");
 }
 
 #[tokio::test]

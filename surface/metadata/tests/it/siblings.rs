@@ -35,7 +35,7 @@ async fn app_service_answers_every_kind_of_selector() {
     let all = source(&world, Service::AppService, None);
     let reply = app_service(&all, "").await;
     let (client, token) =
-        (system().client, format!("token of {} for https://vault.azure.net", system().client));
+        (system().client, format!("token of {} for https://vault.azure.net, number 1", system().client));
     assert_eq!(
         reply.text,
         format!(

@@ -150,13 +150,13 @@ impl TokenIssuer for Issuer {
         correlation: CorrelationId,
     ) -> Result<Token, IssueError> {
         *self.correlation.lock().unwrap() = Some(correlation);
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        let number = 1 + self.asked.fetch_add(1, Ordering::SeqCst);
         self.gate.subscribe().wait_for(|open| *open).await.unwrap();
         if let Some(error) = self.fails.lock().unwrap().clone() {
             return Err(error);
         }
         let now = self.clock.now().seconds();
-        let access_token = format!("token of {} for {resource}", identity.client);
+        let access_token = format!("token of {} for {resource}, number {number}", identity.client);
         Ok(Token { access_token, expires_on: now + 86_400, not_before: now - 300, client: identity.client })
     }
 }
