@@ -71,6 +71,7 @@ mod tests {
             let name = path.file_name().unwrap().to_str().unwrap();
             // TARGET-what-it-was; a read-me has no target.
             let found = all().find(|target| name.split_once('-').is_some_and(|(of, _)| of == target.name));
+            assert!(found.is_some() || name == "README.md", "{name} is of no target");
             if let Some(target) = found {
                 (target.run)(&std::fs::read(&path).unwrap());
             }

@@ -2,7 +2,7 @@
 
 use cs_ids::{GroupName, ResourceId};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, Resource, ResourceFilter};
+use cs_store::{AuditRecord, DeletedFilter, Resource, ResourceFilter};
 
 use crate::{
     Input, Manager, Patch, ResourceError, VAULTS, input,
@@ -78,10 +78,10 @@ impl Manager {
             ..ResourceFilter::default()
         };
         let live = self.at.resources.resources(tenant, filter).await?;
-        let deleted =
-            self.at.resources.deleted_resources(tenant, id.subscription(), String::new(), u32::MAX).await?;
-        let inside = deleted.iter().filter(|r| id.scope().contains(r.id.scope())).chain(&live);
-        if let Some(vault) = inside.into_iter().find(|r| is_purge_protected(r)) {
+        let below =
+            DeletedFilter { below: Some(id.key().to_owned()), limit: u32::MAX, ..DeletedFilter::default() };
+        let deleted = self.at.resources.deleted_resources(tenant, id.subscription(), below).await?;
+        if let Some(vault) = deleted.iter().chain(&live).find(|r| is_purge_protected(r)) {
             return Err(ResourceError::PurgeProtected(vault.id.name().to_owned()));
         }
         let record = AuditRecord::done(op, allowed);

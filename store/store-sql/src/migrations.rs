@@ -13,4 +13,5 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_enrolment.sql"),
     include_str!("../migrations/0011_listings.sql"),
     include_str!("../migrations/0012_walks.sql"),
+    include_str!("../migrations/0013_deleted.sql"),
 ];

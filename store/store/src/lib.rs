@@ -44,8 +44,8 @@ pub use objects::{
 };
 pub use part::{Part, Place};
 pub use resources::{
-    AttachedIdentity, Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter, ResourceWrite,
-    Resources, Subscription, TagUse, attached_identities,
+    AttachedIdentity, DeletedFilter, Expect, HostKind, HostOwner, NewPrincipal, Resource, ResourceFilter,
+    ResourceWrite, Resources, Subscription, TagUse, attached_identities,
 };
 pub use rules::{AccessRules, DenyRow, Lock, LockLevel, Locks, RoleRow, RuleChanges};
 pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};

@@ -152,6 +152,18 @@ pub struct TagUse {
     pub count: i64,
 }
 
+/// Which soft-deleted resources to list. Names and ids are folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeletedFilter {
+    /// Only those below this id.
+    pub below: Option<String>,
+    pub name: Option<String>,
+    /// Only those whose key comes after this one.
+    pub after: String,
+    /// At most so many.
+    pub limit: u32,
+}
+
 #[async_trait]
 pub trait Resources: Send + Sync {
     /// How often this replica has changed resources, host names and what goes with them: for [`crate::Fresh`].
@@ -230,13 +242,12 @@ pub trait Resources: Send + Sync {
         audit: AuditRecord,
     ) -> Result<bool, StoreError>;
 
-    /// Soft-deleted ones of a subscription, in the order of their keys: those after a key, at most so many.
+    /// Soft-deleted ones of a subscription, in the order of their keys.
     async fn deleted_resources(
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        after: String,
-        limit: u32,
+        filter: DeletedFilter,
     ) -> Result<Vec<Resource>, StoreError>;
 
     /// Who holds this host label (folded), soft-deleted vaults excluded.

@@ -5,7 +5,7 @@ mod rules;
 
 use cs_ids::{ResourceId, SubscriptionId, TenantId, VaultName};
 use cs_rbac::{Allowed, Operation};
-use cs_store::{AuditRecord, HostKind, Resource};
+use cs_store::{AuditRecord, DeletedFilter, HostKind, Resource};
 use serde_json::{Value, json};
 
 use crate::{
@@ -142,7 +142,8 @@ impl Manager {
     ) -> Result<Page, ResourceError> {
         let (tenant, size) = (op.caller.tenant, page_size(asked));
         // Nothing but vaults is deleted softly.
-        let rows = self.at.resources.deleted_resources(tenant, subscription, after, size + 1).await?;
+        let filter = DeletedFilter { after, limit: size + 1, ..DeletedFilter::default() };
+        let rows = self.at.resources.deleted_resources(tenant, subscription, filter).await?;
         Ok(Page::of(rows, size, |r| r.id.key().to_owned()))
     }
 
@@ -158,9 +159,9 @@ impl Manager {
         name: &str,
     ) -> Result<Resource, ResourceError> {
         let location = input::location(Some(location))?.unwrap_or_default();
-        let all = self.all_deleted(op, subscription).await?;
+        let all = self.deleted_named(op, subscription, name).await?;
         all.into_iter()
-            .find(|r| r.id.name().eq_ignore_ascii_case(name) && r.location == location)
+            .find(|r| r.location == location)
             .ok_or_else(|| ResourceError::NoDeletedVault(name.to_owned()))
     }
 
@@ -205,13 +206,16 @@ impl Manager {
         Ok(self.at.resources.recover_resource(op.caller.tenant, id.clone(), record).await?)
     }
 
-    async fn all_deleted(
+    /// The deleted vault of a name: there is one at most, since the name stays taken.
+    async fn deleted_named(
         &self,
         op: &Operation,
         subscription: SubscriptionId,
+        name: &str,
     ) -> Result<Vec<Resource>, ResourceError> {
-        let (tenant, first) = (op.caller.tenant, String::new());
-        Ok(self.at.resources.deleted_resources(tenant, subscription, first, u32::MAX).await?)
+        let filter =
+            DeletedFilter { name: Some(name.to_ascii_lowercase()), limit: 1, ..DeletedFilter::default() };
+        Ok(self.at.resources.deleted_resources(op.caller.tenant, subscription, filter).await?)
     }
 
     /// The host name of a new vault with its data key, or why it cannot be had.
@@ -224,11 +228,11 @@ impl Manager {
     ) -> Result<Companions, ResourceError> {
         when.check(false)?;
         if self.at.resources.host_taken(HostKind::Vault, name.key()).await? {
-            let deleted = self.all_deleted(op, id.subscription()).await?;
+            let deleted = self.deleted_named(op, id.subscription(), name.as_str()).await?;
             let as_written = name.as_str().to_owned();
-            return Err(match deleted.iter().any(|r| r.id.name().eq_ignore_ascii_case(name.as_str())) {
-                true => ResourceError::VaultNameDeleted(as_written),
-                false => ResourceError::VaultNameTaken(as_written),
+            return Err(match deleted.is_empty() {
+                false => ResourceError::VaultNameDeleted(as_written),
+                true => ResourceError::VaultNameTaken(as_written),
             });
         }
         self.new_host(op, HostKind::Vault, name.key()).await

@@ -32,6 +32,9 @@ pub(super) const LIST: Walk = Walk {
     ),
 };
 
+/// Rows read at once where few of them may be wanted.
+const STEP: u32 = 1000;
+
 fn is_wanted(filter: &AssignmentFilter, assignment: &Assignment) -> bool {
     filter.principals.as_ref().is_none_or(|wanted| wanted.contains(&assignment.principal))
 }
@@ -89,7 +92,12 @@ impl Assignments for SqlStore {
         self.read("listing role assignments", move |mut c| {
             let filter = filter.clone();
             Box::pin(async move {
+                let wanted = filter.part.limit as usize;
                 let mut part = filter.part.clone();
+                if filter.principals.is_some() {
+                    // Of those that are wanted there may be few in many: small steps would be many statements.
+                    part.limit = part.limit.max(STEP);
+                }
                 let mut found = Vec::new();
                 loop {
                     let rows = walk(&mut c, tenant, (&filter.scope, filter.below), &part, &LIST).await?;
@@ -97,9 +105,8 @@ impl Assignments for SqlStore {
                     let next =
                         rows.last().filter(|_| rows.len() >= part.limit as usize).map(Assignment::place);
                     found.extend(rows.into_iter().filter(|a| is_wanted(&filter, a)));
-                    // Of those that are wanted there may be few in many.
-                    if next.is_none() || found.len() >= part.limit as usize {
-                        found.truncate(part.limit as usize);
+                    if next.is_none() || found.len() >= wanted {
+                        found.truncate(wanted);
                         return Ok(found);
                     }
                     part.after = next;

@@ -1,12 +1,12 @@
 //! Listing resources: one statement for each index that can lead, so that a page costs what it shows, however many
 //! resources lie beside.
 
-use cs_ids::{ResourceId, TenantId};
-use cs_store::{Resource, ResourceFilter, StoreError};
+use cs_ids::{ResourceId, SubscriptionId, TenantId};
+use cs_store::{DeletedFilter, Resource, ResourceFilter, StoreError};
 
 use super::{
     assignments::below_range,
-    resources::{read, resource_columns},
+    resources::{read, resource_columns, select_resources},
 };
 use crate::{Conn, Value, values};
 
@@ -101,6 +101,29 @@ pub(super) async fn list(
     c.rows(sql, &params).await?.iter().map(read).collect()
 }
 
+const DELETED: &str = select_resources!(
+    "WHERE r.tenant = $1 AND r.subscription = $2 AND r.id_key > $3 AND r.id_key < $4 AND r.deleted IS NOT NULL
+     AND ($5 = '' OR r.name_key = $5) ORDER BY r.id_key LIMIT $6"
+);
+
+/// Those that are soft-deleted.
+pub(super) async fn deleted(
+    c: &mut Conn<'_>,
+    tenant: TenantId,
+    subscription: SubscriptionId,
+    f: &DeletedFilter,
+) -> Result<Vec<Resource>, StoreError> {
+    let whole = ResourceId::of_subscription(subscription);
+    let (from, to) = below_range(f.below.as_deref().unwrap_or(whole.key()));
+    let after = if f.after > from { f.after.clone() } else { from };
+    let name = f.name.clone().unwrap_or_default();
+    c.rows(DELETED, &values![tenant, subscription, after, to, name, f.limit])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +141,7 @@ mod tests {
                 BY_NAME,
                 "resources_name (tenant=? AND subscription=? AND name_key=? AND id_key>? AND id_key<?)",
             ),
+            (DELETED, "resources_deleted (tenant=? AND subscription=? AND id_key>? AND id_key<?)"),
             (
                 BY_TAG,
                 "resource_tags_named (tenant=? AND subscription=? AND name_key=? AND id_key>? AND id_key<?)",

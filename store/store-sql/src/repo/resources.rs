@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cs_ids::{ResourceId, SubscriptionId, TenantId};
 use cs_store::{
-    AuditRecord, Expect, HostKind, HostOwner, Resource, ResourceFilter, ResourceWrite, Resources, StoreError,
-    Subscription, TagUse,
+    AuditRecord, DeletedFilter, Expect, HostKind, HostOwner, Resource, ResourceFilter, ResourceWrite,
+    Resources, StoreError, Subscription, TagUse,
 };
 use cs_time::Timestamp;
 
@@ -27,6 +27,7 @@ macro_rules! select_resources {
         concat!("SELECT ", resource_columns!(), " FROM resources r ", $rest)
     };
 }
+pub(super) use select_resources;
 
 pub(super) fn read(row: &Row) -> Result<Resource, StoreError> {
     Ok(Resource {
@@ -271,18 +272,11 @@ impl Resources for SqlStore {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        after: String,
-        limit: u32,
+        filter: DeletedFilter,
     ) -> Result<Vec<Resource>, StoreError> {
         self.read("listing deleted resources", move |mut c| {
-            let after = after.clone();
-            Box::pin(async move {
-                let sql = select_resources!(
-                    "WHERE r.tenant = $1 AND r.subscription = $2 AND r.id_key > $3 AND r.deleted IS NOT NULL
-                     ORDER BY r.id_key LIMIT $4"
-                );
-                c.rows(sql, &values![tenant, subscription, after, limit]).await?.iter().map(read).collect()
-            })
+            let f = filter.clone();
+            Box::pin(async move { listing::deleted(&mut c, tenant, subscription, &f).await })
         })
         .await
     }

@@ -311,6 +311,9 @@ async fn d01_letters_beyond_ascii_hide_nothing() {
         let found = world.get("owner", &list).await.ok();
         assert_eq!(found["value"][0]["name"], json!("aepfel"), "{list}");
     }
+    let template =
+        world.send("owner", "POST", &format!("{group}/exportTemplate"), r#"{"resources":["*"]}"#).await;
+    assert_eq!(template.ok()["template"]["resources"][0]["name"], json!("aepfel"));
     let gone = world.send("owner", "DELETE", &group, "").await;
     assert_eq!(gone.status, 409, "its vault is protected: {}", gone.text);
     assert_eq!(world.get("owner", &vault).await.status, 200);

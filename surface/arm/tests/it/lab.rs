@@ -363,9 +363,13 @@ async fn vaults_accounts_and_servers_move_with_their_names_and_children() {
 async fn a_group_is_exported_as_a_template_that_makes_it_again() {
     let world = World::with_group().await;
     let group = format!("{S}/resourceGroups/Lab");
+    let key = serde_json::to_string(&cs_jose::MachineKey::generate().unwrap().public()).unwrap();
     let made = [
         ("Microsoft.KeyVault/vaults/kv1", json!({"enableRbacAuthorization": true})),
-        ("Microsoft.HybridCompute/machines/m1", json!({"osType": "linux"})),
+        (
+            "Microsoft.HybridCompute/machines/m1",
+            json!({"osType": "linux", "vmId": "5d5a5e5b-0000-0000-0000-000000000001", "clientPublicKey": key}),
+        ),
         ("Microsoft.HybridCompute/machines/m1/extensions/e1", json!({"publisher": "p", "type": "t"})),
         ("Microsoft.ManagedIdentity/userAssignedIdentities/uai", json!({})),
     ];
@@ -380,7 +384,7 @@ async fn a_group_is_exported_as_a_template_that_makes_it_again() {
     let rows = template["resources"].as_array().unwrap();
     let names: Vec<&str> = rows.iter().map(|r| r["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["m1", "m1/e1", "kv1", "uai"]);
-    for secret in ["principalId", "clientId", "provisioningState"] {
+    for secret in ["principalId", "clientId", "provisioningState", "clientPublicKey", "5d5a5e5b", "status"] {
         assert!(!template.to_string().contains(secret), "{secret}: {template}");
     }
     assert_eq!(
@@ -403,6 +407,11 @@ async fn a_group_is_exported_as_a_template_that_makes_it_again() {
     let one = format!("{group}/providers/Microsoft.KeyVault/vaults/KV1");
     let only = export("owner", json!({"resources": [one]})).await.ok();
     assert_eq!(only["template"]["resources"].as_array().unwrap().len(), 1);
+    let child = format!("{group}/providers/Microsoft.HybridCompute/machines/m1/extensions/e1");
+    let alone = export("owner", json!({"resources": [child]})).await.ok()["template"]["resources"].clone();
+    assert!(alone[0]["name"] == "m1/e1" && alone[0].get("dependsOn").is_none(), "{alone}");
+    let missing = format!("{group}/providers/Microsoft.KeyVault/vaults/none");
+    assert_eq!(export("owner", json!({"resources": [missing]})).await.status, 404);
     assert_eq!(export("reader", json!({"resources": ["*"]})).await.status, 403);
     let far = format!("{S}/resourceGroups/far/providers/Microsoft.HybridCompute/machines/m1");
     for bad in [json!({"resources": [far]}), json!({"outputFormat": "Bicep"}), json!({"resources": 1})] {

@@ -81,3 +81,42 @@ async fn d07_what_is_no_page_is_refused() {
         assert_eq!(world.get("owner", &format!("{list}?{bad}")).await.status, 400, "{bad}");
     }
 }
+
+/// A place in a list is the caller's word: one outside of the list shows nothing of what lies there.
+#[tokio::test]
+async fn d10_a_forged_token_does_not_leave_the_scope() {
+    let world = made().await;
+    let other = format!("{S}/resourceGroups/aaa");
+    world.put("owner", &other, r#"{"location":"local"}"#).await.ok();
+    let role = format!("{S}/providers/Microsoft.Authorization/roleDefinitions/{READER}");
+    let name = "00000000-0000-0000-0000-0000000000aa";
+    for (kind, name, properties) in [
+        (
+            "roleAssignments",
+            name,
+            json!({"roleDefinitionId": role, "principalId": object("first").to_string()}),
+        ),
+        (
+            "denyAssignments",
+            name,
+            json!({"denyAssignmentName": "d", "permissions": [{"actions": ["x/write"]}],
+                "principals": [{"id": object("first").to_string()}]}),
+        ),
+        ("locks", "l", json!({"level": "CanNotDelete"})),
+    ] {
+        let at = |group: &str| format!("{group}/providers/Microsoft.Authorization/{kind}");
+        let path = format!("{}/{name}", at(&other));
+        world.put("owner", &path, &json!({"properties": properties}).to_string()).await.ok();
+        let list = at(&format!("{S}/resourceGroups/lab"));
+        let honest = world.get("owner", &list).await.ok()["value"].as_array().unwrap().len();
+        for place in ["!\n", "/\nz", "/subscriptions\n", "/subscriptions/0\n", "~\n"] {
+            let token = cs_jose::encode_url(place);
+            let page = world.get("owner", &format!("{list}?$skiptoken={token}")).await.ok();
+            let rows = page["value"].as_array().unwrap();
+            assert!(
+                rows.len() <= honest && !page.to_string().contains("resourceGroups/aaa"),
+                "{kind} {place:?}: {page}"
+            );
+        }
+    }
+}

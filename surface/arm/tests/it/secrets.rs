@@ -150,6 +150,11 @@ async fn e10_a_patch_changes_what_it_names() {
     assert_eq!(patch(json!({"value": "v"})).await.refusal(), (404, "SecretNotFound".into()));
     let body = secret(json!({"value": "s3cret-a", "contentType": "a", "attributes": {"exp": 50}}));
     let made = world.put("owner", &one, &body).await.ok();
+    let change = r#"{"properties":{"contentType":"z"}}"#;
+    let there = world.conditional("PATCH", &one, change, ("If-None-Match", "*")).await;
+    assert_eq!(there.status, 412, "{}", there.text);
+    let absent = world.conditional("PATCH", &format!("{one}x"), change, ("If-Match", "*")).await;
+    assert_eq!(absent.status, 412, "{}", absent.text);
     let version = |reply: &Value| reply["properties"]["secretUriWithVersion"].clone();
     let changed = patch(json!({"attributes": {"enabled": false, "nbf": 40}})).await.ok();
     assert_eq!(version(&changed), version(&made));

@@ -1,5 +1,7 @@
 use cs_ids::ResourceId;
-use cs_store::{Expect, HostKind, Resource, ResourceFilter, ResourceWrite, Resources as _, StoreError};
+use cs_store::{
+    DeletedFilter, Expect, HostKind, Resource, ResourceFilter, ResourceWrite, Resources as _, StoreError,
+};
 use futures_util::future::join_all;
 
 use crate::world::{NOW, World, label};
@@ -64,7 +66,11 @@ pub async fn a_soft_deleted_vault_keeps_its_name(w: &World) {
     assert_eq!(w.store.resource(w.tenant, id(&name)).await.unwrap(), None);
     assert_eq!(w.store.host_owner(HostKind::Vault, name.clone()).await.unwrap(), None);
     assert!(w.store.host_taken(HostKind::Vault, name.clone()).await.unwrap());
-    let deleted = w.store.deleted_resources(w.tenant, w.subscription, String::new(), 10).await.unwrap();
+    let deleted = w
+        .store
+        .deleted_resources(w.tenant, w.subscription, DeletedFilter { limit: 10, ..DeletedFilter::default() })
+        .await
+        .unwrap();
     assert_eq!(
         deleted.iter().map(|r| (r.id.clone(), r.deleted)).collect::<Vec<_>>(),
         [(id(&name), Some(NOW))]

@@ -19,8 +19,21 @@ const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/dep
 /// Resources of one template, as in the original.
 const EXPORTED_MAX: u32 = 200;
 /// Members that nobody writes: a template that names them would fail elsewhere.
-const SAID_BY_US: &[&str] =
-    &["provisioningState", "principalId", "clientId", "instanceView", "creationDate", "keyCreationTime"];
+const SAID_BY_US: &[&str] = &[
+    "provisioningState",
+    "principalId",
+    "clientId",
+    "instanceView",
+    "creationDate",
+    "keyCreationTime",
+    "status",
+    "lastStatusChange",
+    "errorDetails",
+    // Whose machine it is: elsewhere another machine connects by a key of its own.
+    "clientPublicKey",
+    "vmId",
+    "vmUuid",
+];
 
 /// Names are written out and not made parameters, whatever `options` ask.
 pub(super) async fn export(call: &Call) -> Answer {
@@ -32,31 +45,47 @@ pub(super) async fn export(call: &Call) -> Answer {
     }
     let group = call.id()?;
     call.manager().existing(&call.op, &group).await?;
-    let wanted = wanted(&question, &group)?;
+    let found = match wanted(&question, &group)? {
+        Some(ids) if ids.len() > EXPORTED_MAX as usize => return Err(too_many()),
+        Some(ids) => {
+            let mut found = Vec::new();
+            for id in &ids {
+                found.push(call.manager().existing(&call.op, id).await?);
+            }
+            found
+        }
+        None => everything(call, &group).await?,
+    };
+    let mut seen = Vec::new();
+    for resource in found {
+        if may_read(call, &resource)? {
+            seen.push(resource);
+        }
+    }
+    let has = |id: &ResourceId| seen.iter().any(|r| r.id == *id);
+    let rows: Vec<Value> = seen.iter().map(|resource| described(resource, has)).collect();
+    let template = value!({
+        "$schema": SCHEMA, "contentVersion": "1.0.0.0", "parameters": {}, "variables": {}, "resources": rows,
+    });
+    Ok(json(StatusCode::OK, &ExportReply { template }))
+}
+
+async fn everything(call: &Call, group: &ResourceId) -> Result<Vec<Resource>, Failure> {
     let filter = ResourceFilter {
         subscription: Some(group.subscription()),
-        group: group.group().map(str::to_lowercase),
+        // As keys are folded.
+        group: group.group().map(str::to_ascii_lowercase),
         groups: Some(false),
         limit: EXPORTED_MAX,
         ..ResourceFilter::default()
     };
     let page = call.manager().list(&call.op, filter).await?;
-    if page.next.is_some() {
-        let message =
-            format!("The resource group has more than {EXPORTED_MAX} resources: name those to export.");
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "ResourceGroupExportLimitExceeded", message));
-    }
-    let mut rows = Vec::new();
-    for resource in &page.rows {
-        let asked = wanted.as_ref().is_none_or(|all| all.contains(&resource.id));
-        if asked && may_read(call, resource)? {
-            rows.push(described(resource));
-        }
-    }
-    let template = value!({
-        "$schema": SCHEMA, "contentVersion": "1.0.0.0", "parameters": {}, "variables": {}, "resources": rows,
-    });
-    Ok(json(StatusCode::OK, &ExportReply { template }))
+    if page.next.is_some() { Err(too_many()) } else { Ok(page.rows) }
+}
+
+fn too_many() -> Failure {
+    let message = format!("A template has at most {EXPORTED_MAX} resources: name those to export.");
+    Failure::new(StatusCode::BAD_REQUEST, "ResourceGroupExportLimitExceeded", message)
 }
 
 /// The resources that are named; all, where `*` is among them.
@@ -72,14 +101,15 @@ fn wanted(question: &ExportQuestion, group: &ResourceId) -> Result<Option<Vec<Re
     question.resources.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
-fn described(r: &Resource) -> Value {
+/// A template may depend only on what it has itself.
+fn described(r: &Resource, has: impl Fn(&ResourceId) -> bool) -> Value {
     let version = ALL.iter().find(|t| t.name.eq_ignore_ascii_case(&r.kind)).and_then(|t| t.versions.first());
     let mut all = Map::new();
     all.insert("type".to_owned(), value!(r.kind));
     all.insert("apiVersion".to_owned(), value!(version));
     all.insert("name".to_owned(), value!(names(&r.id)));
     all.insert("location".to_owned(), value!(r.location));
-    if let Some(parent) = r.id.parent() {
+    if let Some(parent) = r.id.parent().filter(has) {
         all.insert("dependsOn".to_owned(), value!([parent.as_str()]));
     }
     if !r.tags.is_empty() {

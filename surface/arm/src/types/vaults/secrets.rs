@@ -126,6 +126,8 @@ async fn patch(call: &Call) -> Answer {
     let (vault, name) = (vault(call).await?, name(call)?);
     let given = Given::read(call)?;
     let (op, allowed, vaults) = (&call.op, call.allowed()?, &call.parts.vaults);
+    let known = vaults.newest(allowed, &vault, name).await.map_err(refused)?;
+    call.when.check(known.is_some())?;
     let row = match given.value {
         None => {
             let change = SecretChange {
@@ -138,7 +140,6 @@ async fn patch(call: &Call) -> Answer {
             vaults.update(op, allowed, &vault, name, None, change).await.map_err(refused)?.row
         }
         Some(value) => {
-            let known = vaults.newest(allowed, &vault, name).await.map_err(refused)?;
             let known = known.ok_or_else(|| refused(VaultError::NoSuchSecret(name.to_owned())))?;
             let new = NewSecret {
                 name: name.to_owned(),
