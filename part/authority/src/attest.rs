@@ -1,4 +1,7 @@
 //! What a machine may have said of itself in the site's name: who it is, from the site's own records, never from its words.
+//!
+//! Its `vmId` came with the request that made it, as clients of the original send it: so it is said of the first machine
+//! alone that has it, and whoever makes another with the same is not attested.
 
 use cs_ids::ResourceId;
 use cs_store::AuditOutcome;
@@ -38,6 +41,14 @@ impl Authority {
         let subscription_id = id.subscription().to_string();
         let resource = self.parts.resources.resource(statement.tenant.id, id).await?.ok_or_else(none)?;
         let vm_id = resource.properties.get("vmId").and_then(Value::as_str).ok_or_else(none)?.to_owned();
+        // Letters and digits are found whatever the database makes of a pattern.
+        if !vm_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(AuthorityError::MalformedAssertion("the vmId of its record is none"));
+        }
+        let called = self.parts.resources.machines_called(statement.tenant.id, vm_id.clone()).await?;
+        if called.iter().any(|other| other.id != resource.id && other.created <= resource.created) {
+            return Err(AuthorityError::MalformedAssertion("another machine had its vmId before it"));
+        }
         let because = "who it is was signed for it".to_owned();
         let record =
             self.about(&proven.principal, statement.correlation, ATTEST, AuditOutcome::Done, because);

@@ -9,6 +9,7 @@ use cs_store::{
     Resources, StoreError, Subscription, TagUse,
 };
 use cs_time::Timestamp;
+use serde_json::Value;
 
 use super::{audit, cascade, directory, listing, moving, tags};
 use crate::{Conn, Row, SqlStore, values};
@@ -277,6 +278,26 @@ impl Resources for SqlStore {
         self.read("listing deleted resources", move |mut c| {
             let f = filter.clone();
             Box::pin(async move { listing::deleted(&mut c, tenant, subscription, &f).await })
+        })
+        .await
+    }
+
+    async fn machines_called(&self, tenant: TenantId, vm_id: String) -> Result<Vec<Resource>, StoreError> {
+        self.read("looking up the machines of an id", move |mut c| {
+            let vm_id = vm_id.clone();
+            Box::pin(async move {
+                // Narrowed by the text as it is stored, whose wild cards only let more through; then read.
+                let text = format!("%\"vmId\":{}%", Value::from(vm_id.as_str())).to_ascii_lowercase();
+                let sql = select_resources!(
+                    "WHERE r.tenant = $1 AND r.kind_key = 'microsoft.hybridcompute/machines' AND r.deleted IS NULL
+                     AND lower(r.properties) LIKE $2 ORDER BY r.id_key"
+                );
+                let found = c.rows(sql, &values![tenant, text]).await?;
+                let mut all: Vec<Resource> = found.iter().map(read).collect::<Result<_, _>>()?;
+                let called = |r: &Resource| r.properties["vmId"].as_str().map(|id| id.eq_ignore_ascii_case(&vm_id));
+                all.retain(|r| called(r) == Some(true));
+                Ok(all)
+            })
         })
         .await
     }

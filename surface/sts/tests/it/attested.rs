@@ -4,10 +4,10 @@ use cs_jose::MachineKey;
 use serde_json::{Value, json};
 
 use crate::{
-    federated::attach,
+    federated::{attach, write_machine},
     machine::{claims, send, sign},
     signed::with,
-    world::{Answer, MACHINE_OBJECT, T1, World},
+    world::{Answer, MACHINE, MACHINE_OBJECT, T1, World},
 };
 
 async fn ask(world: &World, more: Value) -> Answer {
@@ -35,6 +35,27 @@ async fn c07_a_machine_is_attested_as_the_record_has_it_and_not_as_it_says() {
     let log = world.sign_ins.0.lock().unwrap();
     let record = log.iter().find(|r| r.action == "Microsoft.HybridCompute/machines/attest/action").unwrap();
     assert_eq!(record.caller, Some(MACHINE_OBJECT));
+}
+
+/// Whoever may make machines chooses what `vmId` one is made with, and must not have another's signed.
+#[tokio::test]
+async fn c07_a_machine_made_with_anothers_vm_id_is_not_attested() {
+    let called = (json!({}), json!({"vmId": "VM-of-the-Record"}));
+    for is_first in [true, false] {
+        let world = World::new().await;
+        let another = MACHINE.replace("/Lab/", "/Other/").replace("/m1", "/m2");
+        if is_first {
+            attach(&world, &json!({}), None).await;
+            world.clock.advance(1);
+            write_machine(&world, &another, called.clone(), None).await;
+            assert_eq!(document(&ask(&world, json!({})).await)["vmId"], "vm-of-the-record");
+        } else {
+            write_machine(&world, &another, called.clone(), None).await;
+            world.clock.advance(1);
+            attach(&world, &json!({}), None).await;
+            assert_eq!(ask(&world, json!({})).await.code(), 50_012);
+        }
+    }
 }
 
 #[tokio::test]

@@ -250,8 +250,20 @@ async fn identity(world: &World) {
 
 /// Writes the machine's resource with these identities.
 pub async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
-    let id = cs_ids::ResourceId::parse(MACHINE).unwrap();
-    let group = cs_ids::ResourceId::of_group(id.subscription(), "Lab");
+    let extra = json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": attached}});
+    let properties = json!({"vmId": "vm-of-the-record"});
+    write_machine(world, MACHINE, (extra, properties), generation).await;
+}
+
+/// Writes a machine's resource, and its group with the first generation.
+pub async fn write_machine(
+    world: &World,
+    id: &str,
+    (extra, properties): (Value, Value),
+    generation: Option<i64>,
+) {
+    let id = cs_ids::ResourceId::parse(id).unwrap();
+    let group = cs_ids::ResourceId::of_group(id.subscription(), id.group().unwrap());
     let row = |id: cs_ids::ResourceId, kind: &str, extra: Value| Resource {
         tenant: T1,
         id,
@@ -259,7 +271,7 @@ pub async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
         location: "local".into(),
         tags: vec![],
         extra,
-        properties: json!({"vmId": "vm-of-the-record"}),
+        properties: properties.clone(),
         created: world.clock_now(),
         updated: world.clock_now(),
         created_by: String::new(),
@@ -272,7 +284,6 @@ pub async fn attach(world: &World, attached: &Value, generation: Option<i64>) {
         let group = row(group, "Microsoft.Resources/resourceGroups", json!({}));
         world.store.put_resource(write(group, Expect::Absent), world.audit()).await.unwrap();
     }
-    let extra = json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": attached}});
     let machine = row(id, "Microsoft.HybridCompute/machines", extra);
     let expect = generation.map_or(Expect::Absent, Expect::Generation);
     world.store.put_resource(write(machine, expect), world.audit()).await.unwrap();

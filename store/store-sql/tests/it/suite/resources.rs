@@ -3,6 +3,7 @@ use cs_store::{
     DeletedFilter, Expect, HostKind, Resource, ResourceFilter, ResourceWrite, Resources as _, StoreError,
 };
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::world::{NOW, World, label};
 
@@ -90,6 +91,21 @@ pub async fn a_group_takes_all_below_it_along(w: &World) {
     assert!(!w.store.host_taken(HostKind::Vault, name).await.unwrap(), "the name is free again");
     let neighbour = ResourceId::of_group(w.subscription, "lab2");
     assert!(w.store.resource(w.tenant, neighbour).await.unwrap().is_some(), "lab2 does not lie below lab");
+}
+
+pub async fn machines_are_found_by_their_id(w: &World) {
+    let machine = |name: &str, properties| {
+        let id = ResourceId::of_resource(w.subscription, "lab", "Microsoft.HybridCompute", "machines", name);
+        let kind = "Microsoft.HybridCompute/machines".to_owned();
+        Resource { id, kind, properties, ..w.vault(name) }
+    };
+    let vm = label();
+    w.put(machine("m1", json!({"a": 1, "vmId": vm, "z": 2}))).await.unwrap();
+    w.put(machine("m2", json!({"vmId": vm.to_uppercase()}))).await.unwrap();
+    w.put(machine("m3", json!({"vmId": "another", "nested": {"vmId": vm}}))).await.unwrap();
+    w.put(Resource { properties: json!({"vmId": vm}), ..w.vault("m4") }).await.unwrap();
+    let found = w.store.machines_called(w.tenant, vm).await.unwrap();
+    assert_eq!(found.iter().map(|r| r.id.name()).collect::<Vec<_>>(), ["m1", "m2"]);
 }
 
 pub async fn listing_goes_on_after_a_key(w: &World) {
