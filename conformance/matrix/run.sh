@@ -9,8 +9,9 @@ clients=${CONFORMANCE_CLIENTS:-$here/../../target/conformance}
 python=$clients/python/bin/python
 export NODE_PATH="$clients/node/node_modules" PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
-agent='' relays=''
-trap 'for process in $agent $relays; do kill "$process" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+agent='' relays='' lane=''
+# The lane writes below $work until it has ended.
+trap 'for process in $agent $relays $lane; do kill "$process" 2>/dev/null || true; done; [ -z "$lane" ] || wait "$lane" 2>/dev/null || true; rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1" >&2; exit 1; }
 ready() { jq -r "$1" "$COUNTERSIGN_READY_FILE"; }
 python3 "$here/../prepare.py" >"$work/prepared.json"
@@ -89,7 +90,8 @@ lane=$!
 all app-service "$AGENT"
 all cloud-shell "$AGENT"
 all workload "$JOB_OBJECT"
-wait "$lane" || fail "a client of HIMDS or IMDS got another token than was due"
+wait "$lane" || { lane=''; fail "a client of HIMDS or IMDS got another token than was due"; }
+lane=''
 cat "$work"/results.* >"$work/results"
 # shellcheck source=patience.sh
 . "$here/patience.sh"
