@@ -59,7 +59,8 @@ pub(crate) async fn log_in(
     let admitted = admit(&role, &password, client, visit).await?;
     drop(password);
     let asked = Asked { role, replication, version, startup };
-    let (ready, words) = match open(client, &asked, &admitted, visit).await {
+    // Within what is left of the time, so that an end of it is on record too.
+    let (ready, words) = match visit.within(open(client, &asked, &admitted, visit)).await {
         Ok(opened) => {
             let because = format!("rule {}, role {}", admitted.rule, asked.role);
             record(&admitted.caller, &admitted.server, visit, AuditOutcome::Done, because)?;

@@ -43,7 +43,8 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    async fn within<T>(&self, step: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    /// A step on the way to a session, as long as there is time.
+    pub async fn within<T>(&self, step: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         timeout_at(self.deadline, step).await.unwrap_or(Err(Refusal::Slow))
     }
 

@@ -170,6 +170,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, name: Option<St
     let mut words = authentication_ok();
     match database.as_deref() {
         Some("asks") => words = authentication_cleartext(),
+        Some("hangs") => std::future::pending().await,
         Some("refuses") => {
             words = Report::fatal("28000", "no pg_hba.conf entry for host \"10.0.0.7\"").encode();
         }

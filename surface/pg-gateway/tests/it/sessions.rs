@@ -2,7 +2,7 @@
 //! is told in PostgreSQL's words.
 
 use cs_audit::AuditOutcome;
-use cs_wire_postgres::{Version, message};
+use cs_wire_postgres::{Version, message, password};
 
 use crate::{
     backend::Seen,
@@ -84,6 +84,23 @@ async fn the_servers_own_errors_pass_and_the_gateways_troubles_do_not_tell_on_it
         world.audited().await.into_iter().filter(|(_, because)| because.contains("lab-machine")).collect();
     assert!(
         logins.len() == 3 && logins.iter().all(|(outcome, _)| *outcome == AuditOutcome::Failed),
+        "{logins:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_login_that_runs_out_of_time_behind_is_on_record() {
+    let mut plan = Plan::default();
+    plan.limits.opening = std::time::Duration::from_secs(3);
+    let world = World::with(plan).await;
+    let knock = Knock { database: "hangs", ..Knock::default() };
+    let mut client = Client::knock(&world, &knock).await;
+    client.expect_question().await;
+    client.send(&password(world.token(1).as_bytes())).await;
+    assert_eq!(client.next().await, None, "closed");
+    let logins = world.audited().await;
+    assert!(
+        logins.iter().any(|(outcome, why)| *outcome == AuditOutcome::Failed && why.contains("lab-machine")),
         "{logins:?}"
     );
 }
