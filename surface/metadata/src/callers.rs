@@ -12,24 +12,34 @@ use http::StatusCode;
 use crate::{
     Service,
     looks::{Connection, Looks, Seen},
-    owner, processes,
+    owner,
+    pace::Pace,
+    processes,
     said::{Asked, Log},
     service::Ask,
     token::Refusal,
 };
 
 /// Names callers, and lets in whom the policy lets in.
-#[derive(Default)]
 pub struct Callers {
     policy: Option<PolicyFile>,
     looks: Looks,
     log: Log,
+    /// Whichever listener they come to.
+    attested: Pace,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl Callers {
     /// With a policy; without one everybody is let in, and named.
     pub fn new(policy: Option<PolicyFile>) -> Self {
-        Self { policy, ..Self::default() }
+        let attested = Pace::of_attested_documents();
+        Self { policy, looks: Looks::default(), log: Log::default(), attested }
     }
 
     /// Writes what was counted: to be called every few seconds.
@@ -40,6 +50,11 @@ impl Callers {
     /// The user at a connection's other end; for bounds of how much one user may have, not for decisions.
     pub(crate) fn user(&self, connection: Option<Connection>, now: Timestamp) -> Option<u32> {
         self.looks.user(connection, now)
+    }
+
+    /// How fast each user has attested documents.
+    pub(crate) fn attested(&self) -> &Pace {
+        &self.attested
     }
 
     /// Lets a caller have a token of an identity, or says which rule does not.

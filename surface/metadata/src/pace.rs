@@ -1,23 +1,25 @@
 //! How fast one user may ask IMDS (metadata.md 3.1): it has no challenge, so this is all that slows somebody down who
 //! tries. The original takes 5 requests a second, 20 on the token path; ours is of that order, with room for the
-//! start of a machine, when everything asks at once.
+//! start of a machine, when everything asks at once. Attested documents have a slower one, on HIMDS too: each is signed by
+//! the site, and an entry of its audit log.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-/// Requests a second, for as long as one likes.
-const PER_SECOND: i64 = 50;
-/// Requests at once, after a rest.
-const BURST: i64 = 200;
 /// Users remembered; who has rested for long enough need not be.
 const USERS_MAX: usize = 1024;
 
-/// In millionths of a request, so that nothing is lost between two of them.
-#[derive(Default)]
-pub(crate) struct Pace(Mutex<HashMap<Option<u32>, Left>>);
+pub(crate) struct Pace {
+    /// Requests a second, for as long as one likes.
+    per_second: i64,
+    /// Requests at once, after a rest, in millionths.
+    burst: i64,
+    users: Mutex<HashMap<Option<u32>, Left>>,
+}
 
+/// In millionths of a request, so that nothing is lost between two of them.
 #[derive(Clone, Copy)]
 struct Left {
     micros: i64,
@@ -25,28 +27,38 @@ struct Left {
 }
 
 impl Pace {
+    pub(crate) fn of_requests() -> Self {
+        Self::new(50, 200)
+    }
+
+    pub(crate) fn of_attested_documents() -> Self {
+        Self::new(1, 10)
+    }
+
+    fn new(per_second: i64, at_once: i64) -> Self {
+        Self { per_second, burst: at_once * 1_000_000, users: Mutex::default() }
+    }
+
     /// Whether one more request of a user is taken now.
     pub(crate) fn admits(&self, user: Option<u32>, now_micros: i64) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= USERS_MAX {
-            all.retain(|_, left| left.at(now_micros) < BURST * 1_000_000);
+            all.retain(|_, left| self.there(*left, now_micros) < self.burst);
             if all.len() >= USERS_MAX {
                 all.clear();
             }
         }
-        let left = all.entry(user).or_insert(Left { micros: now_micros, requests: BURST * 1_000_000 });
-        let there = left.at(now_micros);
+        let left = all.entry(user).or_insert(Left { micros: now_micros, requests: self.burst });
+        let there = self.there(*left, now_micros);
         let admitted = there >= 1_000_000;
         *left = Left { micros: now_micros, requests: if admitted { there - 1_000_000 } else { there } };
         admitted
     }
-}
 
-impl Left {
     /// A clock that was put back gives nothing and takes nothing.
-    fn at(self, now_micros: i64) -> i64 {
-        let passed = (now_micros - self.micros).clamp(0, BURST * 1_000_000 / PER_SECOND);
-        (self.requests + passed * PER_SECOND).min(BURST * 1_000_000)
+    fn there(&self, left: Left, now_micros: i64) -> i64 {
+        let passed = (now_micros - left.micros).clamp(0, self.burst / self.per_second);
+        (left.requests + passed * self.per_second).min(self.burst)
     }
 }
 
@@ -56,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_user_has_a_pace_of_their_own() {
-        let pace = Pace::default();
+        let pace = Pace::of_requests();
         let taken = (0..1000).filter(|_| pace.admits(Some(1), 0)).count();
         assert_eq!(taken, 200);
         assert!(pace.admits(Some(2), 0) && !pace.admits(Some(1), 0));
@@ -66,6 +78,6 @@ mod tests {
         for user in 0..5000 {
             assert!(pace.admits(Some(user), 900_000_000));
         }
-        assert!(pace.0.lock().unwrap().len() <= USERS_MAX);
+        assert!(pace.users.lock().unwrap().len() <= USERS_MAX);
     }
 }

@@ -159,7 +159,7 @@ impl Listening {
             seen_at: None,
             doors: Doors::new(service.doors(), Paths::Exact),
             written: RwLock::default(),
-            pace: Pace::default(),
+            pace: Pace::of_requests(),
         }
     }
 
@@ -220,13 +220,16 @@ impl Listening {
         }
     }
 
-    /// HIMDS needs none where its challenges are bounded, or nobody else is asked.
+    /// HIMDS needs none where its challenges are bounded, or nobody else is asked. Attested documents have one for all
+    /// listeners of the machine.
     fn pace(&self, op: Op, part: Part<'_>, connection: Option<Connection>) -> Result<(), Response> {
-        if self.service == Service::Himds && op != Op::Attested {
-            return Ok(());
-        }
+        let pace = match op {
+            Op::Attested => self.machine.callers.attested(),
+            _ if self.service == Service::Himds => return Ok(()),
+            _ => &self.pace,
+        };
         let now = self.machine.clock.now();
-        if self.pace.admits(self.machine.callers.user(connection, now), now.micros()) {
+        if pace.admits(self.machine.callers.user(connection, now), now.micros()) {
             return Ok(());
         }
         let text = "Too many requests. Try again in a second";
