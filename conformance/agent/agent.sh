@@ -184,6 +184,8 @@ made=$(ask PUT "${machine%/m1?*}/m3?api-version=2024-07-31-preview" "$(jq -n --a
     '{location: "local", identity: {type: "SystemAssigned"}, properties: {clientPublicKey: $key}}')")
 code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" -n other --client-id "$(echo "$made" | jq -r .identity.clientId)" 2>/dev/null || code=$?
 expect "a name that is not the machine's is told" "$code" 1
+code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" -s "$(cat /proc/sys/kernel/random/uuid)" --client-id "$(echo "$made" | jq -r .identity.clientId)" 2>/dev/null || code=$?
+expect "and a subscription that is not" "$code" 1
 "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" --client-id "$(echo "$made" | jq -r .identity.clientId)"
 expect "a machine made by its public key becomes this one" "$("$CSAGENT" show --data "$data" -j resourceName vmId | jq -r '"\(.resourceName) \(.vmId)"')" \
     "m3 $(echo "$made" | jq -r .properties.vmId)"

@@ -74,7 +74,7 @@ connect() {
 }
 code=0; connect 2>"$work/said" || code=$?
 expect "connect fails where the proxy refuses" "$code" 4
-set_to proxy.url "$(at 3129 machine:open-sesame@)"
+at 3129 machine:open-sesame@ | set_to proxy.url -
 says "the configuration comes before the environment" "$(check HTTPS_PROXY="$(at 3130)")" "true set answers"
 connect
 expect "show names the proxy without its password" "$(csagent show -j httpsProxy | jq -r .httpsProxy)" "$(at 3129)"

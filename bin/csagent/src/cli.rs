@@ -314,6 +314,7 @@ pub enum ConfigVerb {
     /// Change one setting
     Set {
         property: String,
+        /// "-" reads it from standard input, which other users cannot see: a proxy's address may hold a password
         value: String,
         /// To a list, add the value
         #[arg(short = 'a', long, conflicts_with = "remove")]

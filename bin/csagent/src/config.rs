@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{ConfigArgs, ConfigVerb},
+    credential::standard_input,
     failure::{Failure, Kind},
     state::Place,
 };
@@ -172,7 +173,8 @@ pub fn config(args: &ConfigArgs, as_json: bool) -> Result<(), Failure> {
         }
         ConfigVerb::Set { property, value, add, remove } => {
             let known = find(property)?;
-            let new = changed(&settings, known, value, *add, *remove)?;
+            let value = if value == "-" { standard_input(known.name)? } else { value.clone() };
+            let new = changed(&settings, known, &value, *add, *remove)?;
             settings.0.insert(known.name.to_owned(), new);
             keep(&place, &settings)?;
             println!("Config property {} set to value {}", known.name, settings.shown(known));

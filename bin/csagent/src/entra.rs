@@ -155,8 +155,7 @@ async fn proven(place: &Place, state: State, settings: &Settings) -> Result<Stat
     let issuer = SiteIssuer::of(&state, place, settings)?;
     let token = issuer.token(&state.audience).await;
     let token = token.map_err(|error| issuer::failure("signing in as the application", &error))?;
-    let claims = token.access_token.split('.').nth(1).and_then(cs_jose::decode_url);
-    let claims: Option<serde_json::Value> = claims.and_then(|c| serde_json::from_slice(&c).ok());
+    let claims = issuer::claims_of(&token.access_token);
     let object = claims.as_ref().and_then(|c| c["oid"].as_str()).unwrap_or_default();
     let missing = || Failure::failed("the authority's token does not say whose it is");
     uuid::Uuid::try_parse(object).map_err(|_| missing())?;

@@ -51,14 +51,17 @@ pub async fn resource(
     let issuer = SiteIssuer::of(&draft(args, cloud, ca, id)?, place, &Settings::load(place)?)?;
     let token = issuer.token(&cloud.audience).await;
     let token = token.map_err(|error| issuer::failure("signing in as the machine", &error))?.access_token;
-    let claims = token.split('.').nth(1).and_then(cs_jose::decode_url);
-    let claims: Option<Value> = claims.and_then(|text| serde_json::from_slice(&text).ok());
+    let claims = issuer::claims_of(&token);
     let machine = claims.as_ref().and_then(|c| c["xms_mirid"].as_str()).filter(|id| id.starts_with('/'));
     let machine =
         machine.ok_or_else(|| Failure::failed("the site's token does not say which machine it is of"))?;
     let url = format!("{}{machine}?api-version={API_VERSION}", cloud.site);
     let found = site::call(client, "reading the machine", Method::GET, &url, Some(&token), None).await?;
-    let wanted = [("name", &args.resource_name, 8), ("resource group", &args.resource_group, 4)];
+    let wanted = [
+        ("name", &args.resource_name, 8),
+        ("resource group", &args.resource_group, 4),
+        ("subscription", &args.subscription_id, 2),
+    ];
     for (what, given, at) in wanted {
         let there = found["id"].as_str().unwrap_or_default().split('/').nth(at).unwrap_or_default();
         if given.as_deref().is_some_and(|given| !given.eq_ignore_ascii_case(there)) {
