@@ -180,8 +180,8 @@ public=$("$CSAGENT" genkey --data "$data")
 expect "a key is made once" "$("$CSAGENT" genkey --data "$data")" "$public"
 code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" --client-id "$worker" 2>/dev/null || code=$?
 expect "another identity is not had with it" "$code" 5
-made=$(ask PUT "${machine%/m1?*}/m3?api-version=2024-07-31-preview" "$(jq -n --arg key "$public" \
-    '{location: "local", identity: {type: "SystemAssigned"}, properties: {clientPublicKey: $key}}')")
+made=$(ask PUT "${machine%/m1?*}/m3?api-version=2024-07-31-preview" "$(jq -n --arg key "$public" --arg vm "$(jq -r .vmId "$work/attested")" \
+    '{location: "local", identity: {type: "SystemAssigned"}, properties: {clientPublicKey: $key, vmId: $vm}}')")
 code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" -n other --client-id "$(echo "$made" | jq -r .identity.clientId)" 2>/dev/null || code=$?
 expect "a name that is not the machine's is told" "$code" 1
 code=0; "$CSAGENT" connect existing --data "$data" --site "$site" --ca-file "$ca" -s "$(cat /proc/sys/kernel/random/uuid)" --client-id "$(echo "$made" | jq -r .identity.clientId)" 2>/dev/null || code=$?
@@ -193,6 +193,8 @@ code=0; "$CSAGENT" genkey --data "$data" 2>/dev/null || code=$?
 expect "a connected machine makes no other key" "$code" 3
 serve 0
 expect "and gets its tokens" "$(who)" "$(echo "$made" | jq -r .identity.principalId)"
+expect "c07: but is not attested as the host whose vmId it was made with" "$(attested "$himds" "$nonce" | jq -r 'has("signature")')" false
+expect "which is, as before" "$(attested http://169.254.169.254 "$nonce" | jq -r 'has("signature")')" true
 kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
 agent=''
 

@@ -4,7 +4,7 @@
 //! alone that has it, and whoever makes another with the same is not attested.
 
 use cs_ids::ResourceId;
-use cs_store::AuditOutcome;
+use cs_store::{AuditOutcome, Resource, Resources};
 use serde_json::Value;
 
 use crate::{Authority, AuthorityError, Statement};
@@ -19,6 +19,22 @@ pub struct Attested {
     pub nonce: Option<String>,
     pub subscription_id: String,
     pub vm_id: String,
+}
+
+/// The `vmId` of a machine, where it may be signed that the machine has it.
+///
+/// # Errors
+/// [`AuthorityError::MalformedAssertion`] where it may not, and the store's.
+pub async fn attestable(resources: &dyn Resources, machine: &Resource) -> Result<String, AuthorityError> {
+    // Letters and digits are found whatever the database makes of a pattern.
+    let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let vm_id = machine.properties.get("vmId").and_then(Value::as_str).filter(is_id);
+    let vm_id = vm_id.ok_or(AuthorityError::MalformedAssertion("the vmId of its record is none"))?;
+    let called = resources.machines_called(machine.tenant, vm_id.to_owned()).await?;
+    if called.iter().any(|other| other.id != machine.id && other.created <= machine.created) {
+        return Err(AuthorityError::MalformedAssertion("another machine had its vmId before it"));
+    }
+    Ok(vm_id.to_owned())
 }
 
 impl Authority {
@@ -40,15 +56,7 @@ impl Authority {
         let id = id.ok_or_else(none)?;
         let subscription_id = id.subscription().to_string();
         let resource = self.parts.resources.resource(statement.tenant.id, id).await?.ok_or_else(none)?;
-        let vm_id = resource.properties.get("vmId").and_then(Value::as_str).ok_or_else(none)?.to_owned();
-        // Letters and digits are found whatever the database makes of a pattern.
-        if !vm_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(AuthorityError::MalformedAssertion("the vmId of its record is none"));
-        }
-        let called = self.parts.resources.machines_called(statement.tenant.id, vm_id.clone()).await?;
-        if called.iter().any(|other| other.id != resource.id && other.created <= resource.created) {
-            return Err(AuthorityError::MalformedAssertion("another machine had its vmId before it"));
-        }
+        let vm_id = attestable(&*self.parts.resources, &resource).await?;
         let because = "who it is was signed for it".to_owned();
         let record =
             self.about(&proven.principal, statement.correlation, ATTEST, AuditOutcome::Done, because);

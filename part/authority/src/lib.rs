@@ -30,7 +30,7 @@ use cs_store::{
 };
 use cs_time::{Chance, Clock};
 
-pub use attest::{ATTESTED, Attested};
+pub use attest::{ATTESTED, Attested, attestable};
 pub use check::{Audiences, TokenCheck, TokenRefusal};
 pub use error::AuthorityError;
 pub use foreign::Documents;

@@ -80,7 +80,9 @@ pub async fn connect(
         known: Mutex::default(),
     });
     let attester = Attesting {
-        facts: Arc::clone(&facts) as _,
+        resources: Arc::clone(&site.store) as _,
+        tenant: seed.tenant,
+        id: id.clone(),
         notary: Arc::clone(&site.notary),
         clock: Arc::clone(&site.clock),
     };

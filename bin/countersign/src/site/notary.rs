@@ -3,9 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use cs_broker::{AttestError, Attester, MachineFacts};
-use cs_ids::CorrelationId;
+use cs_authority::{AuthorityError, attestable};
+use cs_broker::{AttestError, Attester};
+use cs_ids::{CorrelationId, ResourceId, TenantId};
 use cs_pki::Leaves;
+use cs_store::Resources;
 use cs_sts::Notary;
 use cs_time::Clock;
 use cs_wire_metadata::attested_document;
@@ -27,9 +29,12 @@ impl Notary for SiteNotary {
     }
 }
 
-/// Says of this host what the site signs for other machines.
+/// Says of this host what the site signs for other machines, under the same condition: whoever may make machines may have made
+/// its resource anew.
 pub struct Attesting {
-    pub facts: Arc<dyn MachineFacts>,
+    pub resources: Arc<dyn Resources>,
+    pub tenant: TenantId,
+    pub id: ResourceId,
     pub notary: Arc<SiteNotary>,
     pub clock: Arc<dyn Clock>,
 }
@@ -37,8 +42,15 @@ pub struct Attesting {
 #[async_trait]
 impl Attester for Attesting {
     async fn attest(&self, nonce: Option<&str>, _: CorrelationId) -> Result<Vec<u8>, AttestError> {
-        let facts = self.facts.facts().await.ok_or(AttestError::Nobody)?;
-        let document = attested_document(nonce, &facts.subscription_id, &facts.vm_id, self.clock.now());
+        let failed = |error: &dyn std::fmt::Display| AttestError::Failed(error.to_string());
+        let found = self.resources.resource(self.tenant, self.id.clone()).await.map_err(|e| failed(&e))?;
+        let machine = found.ok_or(AttestError::Nobody)?;
+        let vm_id = attestable(&*self.resources, &machine).await.map_err(|error| match error {
+            AuthorityError::Store(error) => failed(&error),
+            refused => AttestError::Refused(refused.to_string()),
+        })?;
+        let subscription = machine.id.subscription().to_string();
+        let document = attested_document(nonce, &subscription, &vm_id, self.clock.now());
         let signed = document.map_err(|e| e.to_string()).and_then(|text| self.notary.sign(&text));
         signed.map_err(AttestError::Failed)
     }
