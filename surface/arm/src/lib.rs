@@ -24,7 +24,7 @@ use cs_audit::Audit;
 use cs_authority::{Audiences, KnownResource, TokenCheck};
 use cs_blob::Blobs;
 use cs_databases::Databases;
-use cs_ids::{CorrelationId, Scope, SubscriptionId, TenantId};
+use cs_ids::{CorrelationId, ResourceId, Scope, SubscriptionId, TenantId};
 use cs_names::Address;
 use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
@@ -141,25 +141,34 @@ impl Arm {
         }
         let body = read_body(body, JOIN_BODY_MAX_BYTES).await.map_err(Failure::from)?;
         let op = Operation::new(enrolment::nobody(&body)?, correlation, context.started);
-        let (parts, address, scope) = (Arc::clone(&self.parts), context.address.clone(), Scope::root());
-        let (kind, reads, params, when) = (way.kind, way.door.op.body, way.params, When::Always);
-        let (resource, allowed) = (None, None);
-        let call = Call {
-            parts,
+        let door = way.door;
+        let call = self.call(op, way, (path, query, body, When::Always), (Scope::root(), None), context);
+        (door.op.run)(&call).await
+    }
+
+    fn call(
+        &self,
+        op: Operation,
+        way: Way,
+        (path, query, body, when): (String, Query, bytes::Bytes, When),
+        (scope, resource): (Scope, Option<ResourceId>),
+        context: &Context,
+    ) -> Call {
+        Call {
+            parts: Arc::clone(&self.parts),
             op,
-            kind,
-            reads,
-            params,
+            kind: way.kind,
+            reads: way.door.op.body,
+            params: way.params,
             query,
             body,
             when,
             path,
-            address,
+            address: context.address.clone(),
             scope,
             resource,
-            allowed,
-        };
-        (way.door.op.run)(&call).await
+            allowed: None,
+        }
     }
 
     async fn enter(
@@ -169,32 +178,15 @@ impl Arm {
         (method, path, query, body, when): (Method, String, Query, bytes::Bytes, When),
         context: &Context,
     ) -> Result<Response, Failure> {
-        let (scope, resource) = place::scope_of(way.door.path, &way.params)?;
-        let parts = Arc::clone(&self.parts);
-        let address = context.address.clone();
-        let (kind, reads, params) = (way.kind, way.door.op.body, way.params);
-        let allowed = None;
-        let mut call = Call {
-            parts,
-            op,
-            kind,
-            reads,
-            params,
-            query,
-            body,
-            when,
-            path,
-            address,
-            scope,
-            resource,
-            allowed,
-        };
+        let place = place::scope_of(way.door.path, &way.params)?;
+        let door = way.door;
+        let mut call = self.call(op, way, (path, query, body, when), place, context);
         call.check_subscription().await?;
-        authorise::authorise(&mut call, way.door).await?;
-        if let Some(deed) = authorise::deed(way.door) {
+        authorise::authorise(&mut call, door).await?;
+        if let Some(deed) = authorise::deed(door) {
             call.manager().check_locks(&call.op, &call.scope, deed).await?;
         }
-        let response = (way.door.op.run)(&call).await?;
+        let response = (door.op.run)(&call).await?;
         if method == Method::GET || method == Method::HEAD {
             call.record_read()?;
         }
