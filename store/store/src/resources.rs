@@ -197,8 +197,7 @@ pub trait Resources: Send + Sync {
     /// Live ones only, in the order of their keys.
     async fn resources(&self, tenant: TenantId, filter: ResourceFilter) -> Result<Vec<Resource>, StoreError>;
 
-    /// Live machines of a tenant whose `vmId` this is, in letters of either case. It is looked for in all of the tenant's
-    /// rows: for what is asked seldom.
+    /// Live machines of a tenant whose `vmId` this is, in letters of either case, by their keys.
     async fn machines_called(&self, tenant: TenantId, vm_id: String) -> Result<Vec<Resource>, StoreError>;
 
     /// Answers the stored row with its new generation.

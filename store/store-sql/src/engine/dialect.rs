@@ -19,7 +19,12 @@ impl Dialect {
             Self::Sqlite => ("BLOB", "", "INTEGER PRIMARY KEY AUTOINCREMENT"),
             Self::Postgres => ("BYTEA", "COLLATE \"C\"", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
         };
-        text.replace("{bytes}", bytes).replace("{binary}", binary).replace("{sequence}", identity)
+        let vm_id = match self {
+            Self::Sqlite => "lower(coalesce(json_extract(properties, '$.vmId'), ''))",
+            Self::Postgres => "lower(coalesce(properties::json ->> 'vmId', ''))",
+        };
+        let text = text.replace("{bytes}", bytes).replace("{binary}", binary);
+        text.replace("{sequence}", identity).replace("{vm_id}", vm_id)
     }
 }
 

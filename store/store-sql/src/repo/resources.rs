@@ -14,6 +14,8 @@ use serde_json::Value;
 use super::{audit, cascade, directory, listing, moving, tags};
 use crate::{Conn, Row, SqlStore, values};
 
+const MACHINES: &str = "Microsoft.HybridCompute/machines";
+
 /// What [`read`] reads of `r`.
 macro_rules! resource_columns {
     () => {
@@ -29,6 +31,11 @@ macro_rules! select_resources {
     };
 }
 pub(super) use select_resources;
+
+/// An empty id is no machine's: the index has none.
+const CALLED: &str = select_resources!(
+    "WHERE r.tenant = $1 AND r.vm_key = $2 AND r.vm_key <> '' AND r.deleted IS NULL ORDER BY r.id_key"
+);
 
 pub(super) fn read(row: &Row) -> Result<Resource, StoreError> {
     Ok(Resource {
@@ -286,17 +293,8 @@ impl Resources for SqlStore {
         self.read("looking up the machines of an id", move |mut c| {
             let vm_id = vm_id.clone();
             Box::pin(async move {
-                // Narrowed by the text as it is stored, whose wild cards only let more through; then read.
-                let text = format!("%\"vmId\":{}%", Value::from(vm_id.as_str())).to_ascii_lowercase();
-                let sql = select_resources!(
-                    "WHERE r.tenant = $1 AND r.kind_key = 'microsoft.hybridcompute/machines' AND r.deleted IS NULL
-                     AND lower(r.properties) LIKE $2 ORDER BY r.id_key"
-                );
-                let found = c.rows(sql, &values![tenant, text]).await?;
-                let mut all: Vec<Resource> = found.iter().map(read).collect::<Result<_, _>>()?;
-                let called = |r: &Resource| r.properties["vmId"].as_str().map(|id| id.eq_ignore_ascii_case(&vm_id));
-                all.retain(|r| called(r) == Some(true));
-                Ok(all)
+                let found = c.rows(CALLED, &values![tenant, vm_id.to_ascii_lowercase()]).await?;
+                found.iter().map(read).collect()
             })
         })
         .await
@@ -438,18 +436,39 @@ pub(super) async fn put(c: &mut Conn<'_>, write: &ResourceWrite) -> Result<Resou
 async fn upsert(c: &mut Conn<'_>, r: &Resource) -> Result<(), StoreError> {
     c.run(
         "INSERT INTO resources (tenant, id_key, id, subscription, group_key, kind_key, kind, name_key, location, tags,
-           extra, properties, created, updated, created_by, updated_by, deleted, generation)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, NULL, $17)
+           extra, properties, created, updated, created_by, updated_by, deleted, generation, vm_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, NULL, $17, $18)
          ON CONFLICT (tenant, id_key) DO UPDATE SET location = excluded.location, tags = excluded.tags,
            extra = excluded.extra, properties = excluded.properties, updated = excluded.updated,
-           updated_by = excluded.updated_by, generation = excluded.generation",
+           updated_by = excluded.updated_by, generation = excluded.generation, vm_key = excluded.vm_key",
         &values![
             r.tenant, r.id.key(), r.id.as_str(), r.id.subscription(), r.id.group().unwrap_or_default().to_ascii_lowercase(),
             r.kind.to_ascii_lowercase(), &r.kind, r.id.name().to_ascii_lowercase(), &r.location, tags::to_json(&r.tags),
             r.extra.to_string(), r.properties.to_string(), r.created, r.updated, &r.created_by, &r.updated_by,
-            r.generation
+            r.generation, vm_key(r)
         ],
     )
     .await
     .map(drop)
+}
+
+/// What a machine is looked up by when it has itself attested.
+fn vm_key(r: &Resource) -> String {
+    if !r.kind.eq_ignore_ascii_case(MACHINES) {
+        return String::new();
+    }
+    r.properties.get("vmId").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::planned::plan;
+
+    #[tokio::test]
+    async fn machines_of_an_id_are_led_by_an_index() {
+        let plan = plan(CALLED).await;
+        assert!(plan.contains("resources_vm (tenant=? AND vm_key=?)"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
