@@ -90,6 +90,9 @@ pub fn countersign(ground: &Ground, log: &mut Log) -> Result<PathBuf> {
     if let Some(program) = std::env::var_os("COUNTERSIGN_BIN") {
         return Ok(program.into());
     }
-    log.run(&mut ground.cargo(&["build", "--release", "--package", "countersign", "--package", "csagent"]))?;
+    // One by one: built together, the agent would carry what only the site needs of a library.
+    for package in ["countersign", "csagent"] {
+        log.run(&mut ground.cargo(&["build", "--release", "--package", package]))?;
+    }
     Ok(ground.target.join("release/countersign"))
 }

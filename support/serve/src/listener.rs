@@ -1,6 +1,8 @@
 //! Accepting connections, bounded in number, time and header size.
 
 mod crowd;
+#[cfg(feature = "http2")]
+mod http2;
 mod incoming;
 
 use std::{
@@ -15,7 +17,7 @@ use std::{
 use futures_util::FutureExt;
 use http::StatusCode;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
@@ -161,11 +163,11 @@ async fn converse(
             match accepted {
                 Ok(Ok(tls)) => {
                     peer.tls = true;
+                    #[cfg(feature = "http2")]
                     if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-                        talk_http2(tls, peer, router, limits, place, until).await;
-                    } else {
-                        talk_http1(tls, peer, router, limits, place, until).await;
+                        return http2::talk(tls, peer, router, limits, place, until).await;
                     }
+                    talk_http1(tls, peer, router, limits, place, until).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, ?peer, "TLS handshake failed"),
                 Err(_) => tracing::debug!(?peer, "TLS handshake took too long"),
@@ -191,46 +193,6 @@ async fn talk_http1<S>(
         .max_buf_size(limits.head_bytes.max(8192))
         .title_case_headers(true)
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = place.evicted() => return,
-        () = until.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, ?peer, "connection ended");
-    }
-}
-
-async fn talk_http2<S>(
-    stream: S,
-    peer: Peer,
-    router: Arc<dyn Router>,
-    limits: Limits,
-    place: Place,
-    until: Shutdown,
-) where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let place = Arc::new(place);
-    let counted = Arc::clone(&place);
-    // HTTP/2 runs each stream as a task of its own, so what the service holds must be owned.
-    let service = hyper::service::service_fn(move |request| {
-        let (router, place) = (Arc::clone(&router), Arc::clone(&counted));
-        async move { answer(request, peer, &router, &place).await }
-    });
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(256)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(Some(limits.head))
-        // Uploads of tens of MiB over one stream need more room in flight than the default 64 KiB.
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
