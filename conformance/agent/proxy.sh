@@ -81,6 +81,8 @@ expect "show names the proxy without its password" "$(csagent show -j httpsProxy
 csagent run --himds-port 0 --ready-file "$work/ready.json" &
 processes="$processes $!"
 until_there "$work/ready.json"
+# The number above is of the shell around it.
+processes="$processes $(jq -r .process_id "$work/ready.json")"
 himds=$(jq -r .himds "$work/ready.json")
 before=$(wc -l <"$list")
 token() {
