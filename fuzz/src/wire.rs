@@ -52,7 +52,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "blob_tags",
         run: blob_tags,
-        seeds: &[b"<Tags><TagSet><Tag><Key>a</Key><Value>b &lt; c</Value></Tag></TagSet></Tags>", b"<Tags><TagSet/></Tags>"],
+        seeds: &[b"<Tags><TagSet><Tag><Key>a</Key><Value>b &lt; c</Value></Tag></TagSet></Tags>", b"<Tags><TagSet/></Tags>",
+            // Read once, and written as what it is not.
+            b"<Tags><TagSet><Tag><Key>a</Key><Value>\0\0</Value></Tag></TagSet></Tags>",
+        ],
     },
     Target {
         name: "key_info",

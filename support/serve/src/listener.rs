@@ -7,6 +7,7 @@ mod incoming;
 
 use std::{
     io,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -194,12 +195,21 @@ async fn talk_http1<S>(
         .title_case_headers(true)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
+    see_out(connection, |connection| connection.graceful_shutdown(), peer, &place, &until).await;
+}
+
+/// Lets a connection come to its end: its own, at once when its place is wanted, or when shutdown begins after the answers
+/// under way, which `finish` asks of it.
+async fn see_out<C>(connection: C, finish: fn(Pin<&mut C>), peer: Peer, place: &Place, until: &Shutdown)
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = place.evicted() => return,
         () = until.begun() => {
-            connection.as_mut().graceful_shutdown();
+            finish(connection.as_mut());
             connection.await
         }
     };

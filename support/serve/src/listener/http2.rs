@@ -34,16 +34,5 @@ pub(super) async fn talk<S>(
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = place.evicted() => return,
-        () = until.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, ?peer, "connection ended");
-    }
+    super::see_out(connection, |connection| connection.graceful_shutdown(), peer, &place, &until).await;
 }
