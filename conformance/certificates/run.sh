@@ -59,7 +59,7 @@ certificates() { "$CSAGENT" certificates "$@" --settings "$work/settings.json"; 
 certificates sync
 name=$(echo "$VAULT" | sed 's,https://,,; s,\..*,,')
 expect "the links" "$(readlink "$store/site") $(readlink "$store/$name.api")" "$name.web.$FIRST $name.api.$PFX"
-expect "leaf, then root, the key last" "$(grep BEGIN "$store/site" | tr '\n' ' ')" \
+expect "leaf, then root, the key last" "$(grep ^-----BEGIN "$store/site" | tr '\n' ' ')" \
     "-----BEGIN CERTIFICATE----- -----BEGIN CERTIFICATE----- -----BEGIN PRIVATE KEY----- "
 expect "openssl reads both" "$(openssl x509 -in "$store/site" -noout -subject) $(openssl x509 -in "$store/$name.api" -noout -subject)" \
     "subject=CN = one subject=CN = two"
@@ -87,7 +87,7 @@ until_link() {
 until_file() { tries=0; until [ -f "$1" ]; do tries=$((tries + 1)); [ "$tries" -lt 200 ] || fail "no $1"; sleep 0.05; done; }
 until_file "$work/ready"
 # Whoever opens the link while it moves finds a whole certificate with its key.
-(while [ -e "$work/ready" ]; do [ "$(grep -c -e BEGIN -e END "$store/site")" = 6 ] || touch "$work/torn"; done) &
+(while [ -e "$work/ready" ]; do [ "$(grep -c "^-----" "$store/site")" = 6 ] || touch "$work/torn"; done) &
 cat three.pem root.pem three.key >web.pem
 touch refuse
 SECOND=$(put web application/x-pem-file web.pem)
