@@ -49,11 +49,16 @@ impl Log {
 
     /// Starts a program whose output goes to the log.
     pub fn spawn(&self, command: &mut Command) -> Result<Child> {
+        self.spawn_into(command, self.file.try_clone()?)
+    }
+
+    /// Starts a program whose output goes to a file of its own.
+    pub fn spawn_into(&self, command: &mut Command, output: File) -> Result<Child> {
         if !std::io::stdin().is_terminal() {
             // A group of its own can be ended as a whole. At a terminal it would miss the person's Ctrl-C.
             command.process_group(0);
         }
-        command.stdin(Stdio::null()).stdout(self.file.try_clone()?).stderr(self.file.try_clone()?);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         command.spawn().with_context(|| format!("starting {}", command.get_program().to_string_lossy()))
     }
 

@@ -3,13 +3,14 @@
 //! The engine (libFuzzer) is steered by coverage counters that the stable compiler can put in; what it finds worth keeping
 //! lies in `target/fuzz/corpus`, what breaks a target in `target/fuzz/broken`.
 
+use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::arrows;
-use crate::exec::Log;
+use crate::exec::{Log, tail};
 use crate::ground::Ground;
 
 /// How long each target runs, unless `COUNTERSIGN_FUZZ_SECONDS` says otherwise; a minute in CI, a night by hand.
@@ -22,6 +23,8 @@ const SLOW_SECONDS: u64 = 10;
 const MEMORY_MIB: u64 = 1024;
 /// Longest input, in bytes: most bounds of parsers lie below.
 const LONGEST: u64 = 16 * 1024;
+/// Lines shown of what a broken target said: the failure, its stack and the input.
+const SHOWN: usize = 60;
 
 /// Counters of edges, tables for them, and what comparisons compare; debug assertions, so that overflow is found.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -63,6 +66,8 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
         Ok(said) => said.parse().context("COUNTERSIGN_FUZZ_SECONDS is no number of seconds")?,
         Err(_) => SECONDS,
     };
+    let logs = folder.join("logs");
+    std::fs::create_dir_all(&logs)?;
     let mut failed = Vec::new();
     for batch in names.chunks(AT_ONCE) {
         let mut running = Vec::new();
@@ -71,18 +76,24 @@ pub fn run(ground: &Ground, log: &mut Log) -> Result<()> {
             command.env("COUNTERSIGN_FUZZ_TARGET", name);
             command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={SLOW_SECONDS}"));
             command.arg(format!("-rss_limit_mb={MEMORY_MIB}")).arg(format!("-max_len={LONGEST}"));
-            command.args(["-verbosity=0", "-print_final_stats=1"]);
+            command.args(["-verbosity=0"]);
             command.arg(format!("-artifact_prefix={}/{name}-", broken.display()));
-            running.push((name, log.spawn(command.arg(corpus.join(name)))?));
+            let said = logs.join(format!("{name}.log"));
+            let child = log.spawn_into(command.arg(corpus.join(name)), File::create(&said)?)?;
+            running.push((name, said, child));
         }
-        for (name, mut child) in running {
-            if !log.finish(&mut child)?.success() {
+        for (name, said, mut child) in running {
+            let status = log.finish(&mut child)?;
+            if !status.success() {
+                // What the others say would bury it.
+                log.note(&format!("{name} ended with {status}\n{}", tail(&said, SHOWN)))?;
                 failed.push(*name);
             }
         }
     }
     if !failed.is_empty() {
-        bail!("an input broke {}: see {}", failed.join(", "), broken.display());
+        let (failed, broken) = (failed.join(", "), broken.display());
+        bail!("an input broke {failed}: it lies in {broken}, what was said in {}", logs.display());
     }
     log.note(&format!("{} targets, {:?} each", names.len(), Duration::from_secs(seconds)))
 }
