@@ -78,9 +78,21 @@ at 3129 machine:open-sesame@ | set_to proxy.url -
 says "the configuration comes before the environment" "$(check HTTPS_PROXY="$(at 3130)")" "true set answers"
 connect
 expect "show names the proxy without its password" "$(csagent show -j httpsProxy | jq -r .httpsProxy)" "$(at 3129)"
-csagent run --himds-port 0 --ready-file "$work/ready.json" &
+# Whatever is printed, at the highest level of logs, and by everybody who may read it, leaves the password out.
+export COUNTERSIGN_LOG=trace
+for verb in "config list" "config list -j" "config get proxy.url" "show" "show -j" "check" "check -j" "logs -o $work/logs.zip"; do
+    # shellcheck disable=SC2086
+    alone "$CSAGENT" $verb --data "$data" >"$work/printed" 2>&1 || true
+    expect "$verb: the password is not printed" "$(cat "$work/printed" "$work/logs.zip" 2>/dev/null | grep -a -c open-sesame || true)" 0
+done
+says "config get shows that there is one" "$(csagent config get proxy.url 2>/dev/null)" '[redacted]@127.0.0.1:3129'
+at 3129 machine:open-sesame@ | alone "$CSAGENT" config set proxy.url - --data "$data" >"$work/printed" 2>&1
+echo http://machine:open-sesame@:x | alone "$CSAGENT" config set proxy.url - --data "$data" >>"$work/printed" 2>&1 || true
+expect "config set: the password is not printed" "$(grep -c open-sesame "$work/printed" || true)" 0
+csagent run --himds-port 0 --ready-file "$work/ready.json" 2>"$work/log" &
 processes="$processes $!"
 until_there "$work/ready.json"
+unset COUNTERSIGN_LOG
 # The number above is of the shell around it.
 processes="$processes $(jq -r .process_id "$work/ready.json")"
 himds=$(jq -r .himds "$work/ready.json")
@@ -96,6 +108,9 @@ says "a program gets its token, through the proxy" "$first" "Bearer ey"
 expect "the one after it has the same" "$(token https://vault.azure.net)" "$first"
 expect "by tunnels to the site alone" "$(tail -n +$((before + 1)) "$list" | grep -v "^3129 200 \($host\|$login\):443\$" | grep -c . || true)" 0
 
+[ -s "$work/log" ] || fail "nothing was logged"
+# The proxy's password as it goes over the wire is another way to write it.
+expect "the agent's log has no password" "$(grep -c -e open-sesame -e "$(printf machine:open-sesame | base64)" "$work/log" || true)" 0
 set_to proxy.bypass "$host"
 says "proxy.bypass keeps it out" "$(check A=B)" "see proxy.bypass"
 alone "$CSAGENT" config clear proxy.bypass --data "$data" >/dev/null

@@ -1,6 +1,6 @@
 //! `csagent config`: settings of this machine, kept in `localconfig.json` (metadata.md 7.2).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use cs_metadata::ProxyHeaders;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use crate::{
     cli::{ConfigArgs, ConfigVerb},
     credential::standard_input,
     failure::{Failure, Kind},
+    redact,
     state::Place,
 };
 
@@ -39,6 +40,8 @@ const fn known(name: &'static str, holds: Holds, default: &'static str, about: &
     Known { name, note: "", holds, default, about }
 }
 
+const PROXY: &str = "proxy.url";
+
 const PROXY_HEADERS: &str = "requests.proxyheaders";
 
 const ENVIRONMENT: &str = "metadata.azenvironment";
@@ -66,7 +69,7 @@ const KNOWN: &[Known] = &[
         default: "default",
         about: "direct: no proxy is used, whatever the environment says",
     },
-    known("proxy.url", Holds::Text, "", "the proxy on the way to the site"),
+    known(PROXY, Holds::Text, "", "the proxy on the way to the site"),
     known("proxy.bypass", Holds::List, "", "hosts and domains reached without it"),
     known("key.rotation", Holds::Period, "90d", "how long the machine's key is used; off: for ever"),
     known(
@@ -91,8 +94,15 @@ const KNOWN: &[Known] = &[
 ];
 
 /// The settings as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<String, Value>);
+
+/// A proxy's address may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(KNOWN.iter().map(|known| (known.name, self.shown(known)))).finish()
+    }
+}
 
 impl Settings {
     pub fn load(place: &Place) -> Result<Self, Failure> {
@@ -100,7 +110,7 @@ impl Settings {
     }
 
     pub fn proxy(&self) -> Option<&str> {
-        self.0.get("proxy.url").and_then(Value::as_str).filter(|url| !url.is_empty())
+        self.0.get(PROXY).and_then(Value::as_str).filter(|url| !url.is_empty())
     }
 
     pub fn proxy_bypass(&self) -> Vec<String> {
@@ -136,9 +146,10 @@ impl Settings {
         items.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     }
 
-    /// As it is shown.
+    /// As it is shown, also to root: what is printed ends up in scripts' logs.
     fn shown(&self, known: &Known) -> String {
         match (known.holds, self.0.get(known.name)) {
+            (_, Some(Value::String(url))) if known.name == PROXY => redact::masked(url),
             (Holds::List, _) => format!("[{}]", self.list(known.name).join(" ")),
             (_, Some(Value::String(text))) => text.clone(),
             (_, Some(value)) => value.to_string(),
@@ -241,8 +252,15 @@ fn changed(
         return Err(Failure::new(Kind::Usage, format!("{} is not a list", known.name)).code("AZCM0023"));
     }
     match known.holds {
-        Holds::Text if known.name == "proxy.url" && reqwest::Proxy::all(value).is_err() => {
-            bad("the address of a proxy")
+        // A value that was copied from what is shown would put a word in the password's place.
+        Holds::Text
+            if known.name == PROXY
+                && (reqwest::Proxy::all(value).is_err() || value.contains(redact::GONE)) =>
+        {
+            let failure = Failure::new(Kind::Usage, format!("{PROXY}: this is not the address of a proxy"));
+            Err(failure.code("AZCM0023").hint(
+                "it looks like http://NAME:PASSWORD@proxy.example.com:3128; what is no letter or digit of a password is written as %40",
+            ))
         }
         Holds::Text if known.name == ENVIRONMENT && !is_word(value) => bad("a name"),
         Holds::Text => Ok(json!(value)),
@@ -294,6 +312,24 @@ mod tests {
         set(&mut settings, "proxy.bypass", "a", false, true).unwrap();
         assert_eq!(settings.proxy_bypass(), ["b", "c"]);
         assert_eq!(settings.shown(find("proxy.bypass").unwrap()), "[b c]");
+    }
+
+    #[test]
+    fn h04_a_proxys_password_is_kept_and_shown_nowhere() {
+        for (url, shown) in [
+            ("http://agent:hunter2@proxy:3128", "http://[redacted]@proxy:3128"),
+            ("agent:hunter2@proxy:3128", "[redacted]@proxy:3128"),
+        ] {
+            let mut settings = Settings::default();
+            set(&mut settings, PROXY, url, false, false).unwrap();
+            assert_eq!((settings.proxy(), settings.shown(find(PROXY).unwrap()).as_str()), (Some(url), shown));
+            assert!(!format!("{settings:?}").contains("hunter2"));
+            let again = set(&mut settings, PROXY, shown, false, false).unwrap_err();
+            assert_eq!(again.kind, Kind::Usage, "what is shown is no value");
+        }
+        let wrong =
+            set(&mut Settings::default(), PROXY, "http://agent:hunter2@:x", false, false).unwrap_err();
+        assert!(!wrong.message.contains("hunter2"), "{}", wrong.message);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Takes secrets out of text that leaves the machine (H04). It would rather take too much: who reads a log misses an
 //! opaque word less than its owner misses a key.
 
-const GONE: &str = "[redacted]";
+/// Stands where something was taken out.
+pub const GONE: &str = "[redacted]";
 /// What stands behind these names, and an equals sign or a colon, is taken out.
 const NAMES: &[&str] = &[
     "password",
@@ -56,20 +57,46 @@ fn without_private_keys(text: &str) -> String {
     out + rest
 }
 
-/// `scheme://user:password@host`
+/// An address without the name and password in it; for addresses of proxies, which are written without a scheme too.
+pub fn address(url: &str) -> String {
+    let (scheme, _, rest) = credentials(url);
+    format!("{scheme}{rest}")
+}
+
+/// The same, but one sees that there are some.
+pub fn masked(url: &str) -> String {
+    match credentials(url) {
+        (_, "", _) => url.to_owned(),
+        (scheme, _, rest) => format!("{scheme}{GONE}@{rest}"),
+    }
+}
+
+/// `http://`, `user:password@`, `proxy:3128`. It would rather take too much for a password than too little.
+fn credentials(url: &str) -> (&str, &str, &str) {
+    let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let scheme = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+    let (scheme, behind) = url.split_at(scheme.map_or(0, |(scheme, _)| scheme.len() + 3));
+    let (given, rest) = behind.split_at(behind.rfind('@').map_or(0, |at| at + 1));
+    (scheme, given, rest)
+}
+
+/// `scheme://user:password@host`, and `user:password@host` alone.
 fn without_user_info(text: &str) -> String {
-    let mut pieces = text.split("://");
-    let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        out.push_str("://");
-        let end = piece.find(|c: char| c.is_whitespace() || "/\"'<>".contains(c)).unwrap_or(piece.len());
-        match piece[..end].rfind('@') {
-            Some(at) => {
-                out.push_str(GONE);
-                out.push_str(&piece[at..]);
-            }
-            None => out.push_str(piece),
+    let ends = |c: char| c.is_whitespace() || "/\"'<>".contains(c);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word = rest.find(ends).unwrap_or(rest.len());
+        let (now, later) = rest.split_at(word);
+        let is_authority =
+            out.ends_with("://") || now.split('@').next().is_some_and(|name| name.contains(':'));
+        match now.rfind('@').filter(|_| is_authority) {
+            Some(at) => out.extend([GONE, &now[at..]]),
+            None => out.push_str(now),
         }
+        let gap = later.chars().next().map_or(0, char::len_utf8);
+        out.push_str(&later[..gap]);
+        rest = &later[gap..];
     }
     out
 }
@@ -174,6 +201,9 @@ mod tests {
             ("AccountName=a;AccountKey=Zm9v/YmFy+==;Endpoint=x", "Zm9v"),
             ("https://a.blob/x?sv=1&sig=abc%2Fdef&se=2", "abc%2Fdef"),
             ("proxy http://user:pa:ss@proxy:3128 used", "pa:ss"),
+            ("proxy http://opensesame@proxy:3128 used", "opensesame"),
+            (r#"{"proxy.url": "user:pa@ss@proxy:3128"}"#, "pa@ss"),
+            ("HTTPS_PROXY=user:pass@proxy:3128", "pass@"),
             ("-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----\n", "MHcC"),
             (r"key -----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY----- end", "MIGH"),
             ("-----BEGIN PRIVATE KEY-----\nMIGHcut", "MIGHcut"),
@@ -187,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn h04_addresses_of_proxies_lose_what_stands_before_the_host() {
+        for (url, bare, shown) in [
+            ("http://u:p@proxy:3128", "http://proxy:3128", "http://[redacted]@proxy:3128"),
+            ("http://u:p@ss@proxy:3128/", "http://proxy:3128/", "http://[redacted]@proxy:3128/"),
+            ("u:p@proxy:3128", "proxy:3128", "[redacted]@proxy:3128"),
+            ("u:p://x@proxy", "proxy", "[redacted]@proxy"),
+            ("http://token@[::1]:1", "http://[::1]:1", "http://[redacted]@[::1]:1"),
+        ] {
+            assert_eq!((address(url).as_str(), masked(url).as_str()), (bare, shown));
+        }
+        for plain in ["http://proxy:3128", "proxy:3128", "", "é"] {
+            assert_eq!((address(plain), masked(plain)), (plain.to_owned(), plain.to_owned()));
+        }
+    }
+
+    #[test]
     fn what_helps_is_left() {
         for text in [
             "2026-11-23T10:00:00Z WARN csagent: the site did not answer cause=\"connection refused\"\n",
@@ -194,6 +240,7 @@ mod tests {
             "-----BEGIN CERTIFICATE-----\nshort\n-----END CERTIFICATE-----\n",
             "https://management.countersign.localhost:8443/metadata/endpoints?api-version=2022-09-01",
             "2001:db8::1 é ü",
+            "systemd[1]: Started user@1000.service for somebody@example.com.",
         ] {
             assert_eq!(redact(text), text);
         }
