@@ -141,6 +141,14 @@ ln -s "$CSAGENT" "$work/azcmagent"
 expect "answers to its other name" "$("$work/azcmagent" version | cut -d' ' -f1)" azcmagent
 expect "keeps settings" "$("$work/azcmagent" config set --data "$data" proxy.bypass a,b)" "Config property proxy.bypass set to value [a b]"
 
+expect "has no extensions" "$("$work/azcmagent" extension list --data "$data" -j)" '[]'
+"$work/azcmagent" extension remove --all --data "$data" 2>/dev/null || fail "nothing to remove is no failure"
+code=0; "$work/azcmagent" extension remove --name MDE --data "$data" 2>"$work/said" || code=$?
+expect "where one can be is told" "$code $(grep -c 'delete --machine-name m1 -g countersign --name MDE' "$work/said")" "1 1"
+code=0; "$work/azcmagent" upgrade -y 2>"$work/said" || code=$?
+expect "who upgrades it is told" "$code $(grep -c '^hint: .apt install' "$work/said")" "1 1"
+expect "and its licence" "$("$work/azcmagent" license -j | jq -r .license)" Apache-2.0
+
 curl -s -o /dev/null -X DELETE -H "Authorization: Bearer $operator" "$machine"
 expect "is gone at the site" "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $arm" "$machine")" 401
 expect "c06: a machine that was taken off gets no new token" "$(token https://vault.azure.net | jq -r .error)" unauthorized_client

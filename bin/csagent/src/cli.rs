@@ -4,7 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{completion::CompletionArgs, database::DatabaseArgs};
+use crate::{
+    absent::{ExtensionArgs, UpgradeArgs},
+    completion::CompletionArgs,
+    database::DatabaseArgs,
+};
 
 #[derive(Parser)]
 #[command(
@@ -44,6 +48,9 @@ pub enum Verb {
     )]
     Forward(ForwardArgs),
     /// Keep certificates of a vault as files, the newest behind a link
+    #[command(
+        before_help = "Example:\n  csagent certificates sync --settings /etc/csagent/certificates.json"
+    )]
     Certificates(crate::certificates::CertificatesArgs),
     /// Show what this machine is connected as
     #[command(before_help = "Example:\n  csagent show -j")]
@@ -64,10 +71,20 @@ pub enum Verb {
     /// Put logs and settings, without secrets, into one archive
     #[command(before_help = "Example:\n  csagent logs -o logs.zip")]
     Logs(LogsArgs),
+    /// Extensions on this machine, of which there are none
+    #[command(before_help = "Example:\n  csagent extension list")]
+    Extension(ExtensionArgs),
+    /// Print the licence
+    #[command(before_help = "Example:\n  csagent license")]
+    License,
+    /// Says what upgrades this agent: the package manager
+    #[command(before_help = "Example:\n  apt install ./csagent_VERSION_ARCH.deb")]
+    Upgrade(UpgradeArgs),
     /// Print what a shell needs to complete verbs and flags
     #[command(before_help = "Example:\n  csagent completion bash >/etc/bash_completion.d/csagent")]
     Completion(CompletionArgs),
     /// Print the version
+    #[command(before_help = "Example:\n  csagent version")]
     Version,
 }
 
@@ -121,6 +138,9 @@ pub struct CredentialArgs {
     /// The token of whoever is signed in with az on this machine instead
     #[arg(long)]
     pub use_azcli: bool,
+    /// Taken so that it can be refused with a reason: it names a store of Windows
+    #[arg(long, value_name = "THUMBPRINT", hide = true)]
+    pub service_principal_cert_thumbprint: Option<String>,
     /// Taken so that it can be refused with a reason: a site signs nobody in by device code
     #[arg(long, hide = true)]
     pub use_device_code: bool,
@@ -306,12 +326,18 @@ pub struct ConfigArgs {
 #[derive(Subcommand, Clone)]
 pub enum ConfigVerb {
     /// Show every setting
+    #[command(before_help = "Example:\n  csagent config list -j")]
     List,
     /// Show one setting
+    #[command(before_help = "Example:\n  csagent config get proxy.bypass")]
     Get { property: String },
     /// Say what settings are for
+    #[command(before_help = "Example:\n  csagent config info key.rotation")]
     Info { property: Option<String> },
     /// Change one setting
+    #[command(
+        before_help = "Example:\n  csagent config set key.rotation 30d\n  csagent config set proxy.url - <proxy.txt\n  csagent config set proxy.bypass management.example.com --add"
+    )]
     Set {
         property: String,
         /// "-" reads it from standard input, which other users cannot see: a proxy's address may hold a password
@@ -324,6 +350,7 @@ pub enum ConfigVerb {
         remove: bool,
     },
     /// Set one back to what it is by default
+    #[command(before_help = "Example:\n  csagent config clear proxy.url")]
     Clear { property: String },
 }
 
@@ -337,4 +364,28 @@ pub struct LogsArgs {
     /// Whole logs instead of their last megabyte each
     #[arg(short = 'f', long)]
     pub full: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    fn without_example(command: &Command, path: &str, found: &mut Vec<String>) {
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let path = format!("{path} {}", verb.get_name());
+            if !verb.get_before_help().is_some_and(|text| text.to_string().starts_with("Example:\n  ")) {
+                found.push(path.clone());
+            }
+            without_example(verb, &path, found);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_opens_with_an_example() {
+        let mut found = Vec::new();
+        without_example(&Cli::command(), "csagent", &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }

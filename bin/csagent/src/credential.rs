@@ -30,6 +30,7 @@ impl CredentialArgs {
         self.access_token.is_some()
             || self.use_azcli
             || self.use_device_code
+            || self.service_principal_cert_thumbprint.is_some()
             || self.service_principal_id.is_some()
             || self.service_principal_secret.is_some()
             || self.service_principal_secret_file.is_some()
@@ -50,6 +51,15 @@ pub async fn token(
         return Err(failure.hint(
             "give -i ID with -p SECRET, --use-azcli, --access-token TOKEN or --join-token TOKEN; or see `csagent genkey`",
         ));
+    }
+    if args.service_principal_cert_thumbprint.is_some() {
+        let failure = Failure::new(
+            Kind::Usage,
+            "--service-principal-cert-thumbprint names a certificate in a store of Windows, and this machine has none",
+        );
+        return Err(failure
+            .code("AZCM0023")
+            .hint("give --service-principal-cert FILE: PEM, or PFX without a password"));
     }
     if args.use_azcli {
         return azcli(&cloud.audience);

@@ -1,5 +1,6 @@
 //! `csagent`: the machine's side of a site. Called as `azcmagent` it takes the same verbs and flags.
 
+mod absent;
 mod certificates;
 mod check;
 mod cli;
@@ -81,6 +82,12 @@ fn carry_out(verb: Verb, as_json: bool) -> Result<(), Failure> {
             completion::completion(&args);
             Ok(())
         }
+        Verb::Extension(args) => absent::extension(&args, as_json),
+        Verb::License => {
+            absent::license(as_json);
+            Ok(())
+        }
+        Verb::Upgrade(args) => absent::upgrade(&args),
         Verb::Version => {
             show::version(as_json);
             Ok(())
