@@ -49,6 +49,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&SOURCES, g, l) },
     Step { name: "certificates", about: "csagent keeps a vault's certificates as files", minutes: 5, run: |g, l| suite(&CERTIFICATES, g, l) },
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
+    Step { name: "completion", about: "csagent's completions at the keyboard of bash, zsh and fish", minutes: 5, run: completion },
     Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&ENROL, g, l) },
     Step { name: "agent-proxy", about: "csagent where the site is reached through a proxy and no other way", minutes: 5, run: |g, l| suite(&AGENT_PROXY, g, l) },
     Step { name: "entra", about: "csagent as an application of a directory, the public cloud's names", minutes: 5, run: |g, l| suite(&ENTRA, g, l) },
@@ -329,6 +330,13 @@ fn proxied(ground: &Ground, log: &mut Log) -> Result<Outcome> {
 fn tools_step(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     tools::debian(&[("rclone", "rclone")], log)?;
     suite(&TOOLS, ground, log)
+}
+
+fn completion(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(&[("zsh", "zsh"), ("fish", "fish")], log)?;
+    let agent = suites::countersign(ground, log)?.with_file_name("csagent");
+    let mut run = Command::new("python3");
+    passed(log.run(run.current_dir(&ground.root).arg("conformance/agent/completion.py").arg(agent)))
 }
 
 fn packages(ground: &Ground, log: &mut Log) -> Result<Outcome> {
