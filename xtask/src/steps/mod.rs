@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use self::scripts::{backup, bad_days, crash, crash_shared, development, inside, lab, proxied, up};
+use self::scripts::{
+    backup, bad_days, completion, crash, crash_shared, development, inside, lab, proxied, up,
+};
 use self::source::{arrows, clippy, deny, fmt, postgres, release, rust, s3};
 use self::suites::{az, matrix, sdk_azure, suite, tools_step};
 use crate::database;
@@ -50,6 +52,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "sources", about: "csagent for services, namespaces and jobs: every source, one identity each", minutes: 5, run: |g, l| suite(&suites::SOURCES, g, l) },
     Step { name: "certificates", about: "csagent keeps a vault's certificates as files", minutes: 5, run: |g, l| suite(&suites::CERTIFICATES, g, l) },
     Step { name: "packages", about: "the agent's .deb and .rpm: installed, used, upgraded and purged under a systemd of their own", minutes: 10, run: packages },
+    Step { name: "completion", about: "csagent's completions at the keyboard of bash, zsh and fish", minutes: 5, run: completion },
     Step { name: "enrol", about: "csagent: join tokens, rotation of keys, a copied disk", minutes: 5, run: |g, l| suite(&suites::ENROL, g, l) },
     Step { name: "agent-proxy", about: "csagent where the site is reached through a proxy and no other way", minutes: 5, run: |g, l| suite(&suites::AGENT_PROXY, g, l) },
     Step { name: "entra", about: "csagent as an application of a directory, the public cloud's names", minutes: 5, run: |g, l| suite(&suites::ENTRA, g, l) },

@@ -48,6 +48,13 @@ pub fn backup(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     script("backup/backup.py", &program, ground, log, |_| {})
 }
 
+pub fn completion(ground: &Ground, log: &mut Log) -> Result<Outcome> {
+    tools::debian(&[("zsh", "zsh"), ("fish", "fish")], log)?;
+    let agent = suites::countersign(ground, log)?.with_file_name("csagent");
+    let mut run = Command::new("python3");
+    passed(log.run(run.current_dir(&ground.root).arg("conformance/agent/completion.py").arg(agent)))
+}
+
 pub fn inside(ground: &Ground, log: &mut Log) -> Result<Outcome> {
     tools::debian(suites::TOOLS, log)?;
     tools::debian(

@@ -1,34 +1,37 @@
 //! The parts of a site, put together: plain code, read from top to bottom.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use cs_access::Access;
 use cs_arm::{Arm, Parts};
 use cs_audit::Audit;
-use cs_authority::{Authority, AuthorityParts, Documents, LiveDirectory, SignIns, Standing};
+use cs_authority::{Authority, AuthorityParts};
 use cs_blob::{BlobParts, Blobs, DEVELOPMENT_ACCOUNT};
 use cs_blob_http::{BlobHttp, Development};
 use cs_bytes::BlobBytes;
 use cs_directory::{DirectoryParts, Principals};
 use cs_graph::Graph;
-use cs_ids::{ObjectId, ResourceId, ServerName, SubscriptionId, TenantId};
+use cs_ids::{ResourceId, SubscriptionId, TenantId};
 use cs_names::SiteNames;
-use cs_outbound::Outbound;
 use cs_rbac::{Allowed, Caller, Operation};
-use cs_resources::{DataKeys, Input, Manager};
-use cs_seal::{Aad, Key};
-use cs_serve::{Context, Dates, HostRouter, Request, Response, Router, Surface, text};
-use cs_store::{AuditRecord, HostKind, Resources as _, Site as _, StoreError};
+use cs_resources::{Input, Manager};
+use cs_seal::Key;
+use cs_serve::{Dates, HostRouter, Router};
+use cs_store::{HostKind, Resources as _, Site as _};
 use cs_store_sql::SqlStore;
 use cs_sts::Sts;
-use cs_time::{Chance, Clock, Timestamp};
-use cs_vault::{VaultParts, Vaults, data_key_place};
+use cs_time::{Chance, Clock};
+use cs_vault::{VaultParts, Vaults};
 use cs_vault_http::VaultHttp;
-use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use super::{databases::ForGateways, keys, notary::SiteNotary, seed};
+use super::{
+    databases::ForGateways,
+    joints::{Fetched, Live, NoConsole, Queued, Wrapping},
+    keys,
+    notary::SiteNotary,
+    seed,
+};
 use crate::failure::{Attempt, Failure};
 
 /// What a site stands on.
@@ -85,7 +88,7 @@ pub async fn site(ground: Ground) -> Result<(Site, Vec<JoinHandle<()>>), Failure
         federated: Arc::clone(&store) as _,
         resources: Arc::clone(&store) as _,
         machine_keys: Arc::clone(&store) as _,
-        documents: Arc::new(Fetched(outbound()?)),
+        documents: Arc::new(Fetched::new()?),
         live: Arc::new(Live(Arc::clone(&access))),
         sign_ins: Arc::new(Queued(Arc::clone(&audit))),
         tenant_keys: tenant_keys.clone(),
@@ -283,100 +286,5 @@ impl Site {
         if let Err(error) = self.audit.flush().await {
             tracing::error!(%error, "the last audit records could not be written");
         }
-    }
-}
-
-/// The authority's view of the access part.
-struct Live(Arc<Access>);
-
-impl LiveDirectory for Live {
-    fn standing(&self, tenant: TenantId, object: ObjectId) -> Standing {
-        match self.0.standing(tenant, object) {
-            cs_access::Standing::Good => Standing::Good,
-            cs_access::Standing::Gone => Standing::Gone,
-            cs_access::Standing::Unconfirmed => Standing::Unconfirmed,
-        }
-    }
-}
-
-/// Sign-ins go to the audit log in groups.
-struct Queued(Arc<Audit>);
-
-impl SignIns for Queued {
-    fn record(&self, record: AuditRecord) {
-        if let Err(error) = self.0.soon(record) {
-            tracing::error!(%error, "a sign-in could not be recorded");
-        }
-    }
-}
-
-/// Hosts of issuers that may be inside a network, separated by commas; others are reached on the internet only.
-const PRIVATE_ISSUERS: &str = "COUNTERSIGN_PRIVATE_ISSUERS";
-
-fn outbound() -> Result<Outbound, Failure> {
-    let named = std::env::var(PRIVATE_ISSUERS).unwrap_or_default();
-    let hosts = named.split(',').map(str::trim).filter(|h| !h.is_empty()).map(str::to_owned);
-    let settings =
-        cs_outbound::Settings { private_hosts: hosts.collect(), ..cs_outbound::Settings::default() };
-    Outbound::new(settings).attempt("preparing to fetch other issuers' keys")
-}
-
-/// Other issuers' documents come from their addresses.
-struct Fetched(Outbound);
-
-#[async_trait]
-impl Documents for Fetched {
-    async fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
-        self.0.get(url).await.map_err(|e| e.to_string())
-    }
-}
-
-/// New data keys for vaults, accounts and database servers.
-pub(super) struct Wrapping {
-    pub(super) tenant_keys: HashMap<TenantId, Arc<Key>>,
-    chance: Arc<dyn Chance>,
-}
-
-#[async_trait]
-impl DataKeys for Wrapping {
-    async fn new_wrapped_key(&self, tenant: TenantId) -> Result<Vec<u8>, StoreError> {
-        let missing =
-            || StoreError::Damaged { what: "tenant key", cause: format!("tenant {tenant} has none") };
-        let key = self.tenant_keys.get(&tenant).ok_or_else(missing)?;
-        Ok(key.wrap(&data_key_place(tenant), &Key::draw(&*self.chance), &*self.chance))
-    }
-
-    fn account_key(
-        &self,
-        tenant: TenantId,
-        wrapped: &[u8],
-        account: &str,
-        which: (&str, &str),
-    ) -> Result<String, StoreError> {
-        let damaged = || StoreError::Damaged { what: "data key", cause: "it cannot be opened".to_owned() };
-        let key = self.tenant_keys.get(&tenant).ok_or_else(damaged)?;
-        let data_key = key.unwrap(&data_key_place(tenant), wrapped).map_err(|_| damaged())?;
-        let place = Aad::of_shared_key(tenant, account, which);
-        Ok(cs_jose::encode_std(&*data_key.derive(&place)))
-    }
-
-    fn client_authority(
-        &self,
-        tenant: TenantId,
-        wrapped: &[u8],
-        server: &ServerName,
-        now: Timestamp,
-    ) -> Option<String> {
-        self.authority_of(tenant, wrapped, server, now)
-    }
-}
-
-/// The console's place, until there is one.
-struct NoConsole;
-
-#[async_trait]
-impl Surface for NoConsole {
-    async fn serve(&self, _: Request, _: Context) -> Response {
-        text(StatusCode::NOT_IMPLEMENTED, "This site has no console yet: use az, the SDKs or curl.")
     }
 }

@@ -21,7 +21,7 @@ use cs_vault::data_key_place;
 use cs_wire_arm::GatewayKey;
 use tokio::net::TcpListener;
 
-use super::compose::{Site, Wrapping};
+use super::{compose::Site, joints::Wrapping};
 use crate::{
     cli::PostgresArgs,
     failure::{Attempt, Failure, Kind},

@@ -3,6 +3,7 @@
 pub mod compose;
 pub mod data;
 pub mod databases;
+mod joints;
 pub mod keys;
 pub mod lent;
 pub mod listen;
