@@ -59,6 +59,8 @@ pub enum Protocol {
     Https(Arc<rustls::ServerConfig>),
     /// HTTP/1.1 only, header names in title case (`Www-Authenticate`): the metadata services, whose scripts grep.
     PlainTitleCase,
+    /// HTTP/1.1 only, header names as they are everywhere else: in lower case.
+    Plain,
 }
 
 /// A bound address.
@@ -154,7 +156,10 @@ async fn converse(
     until: Shutdown,
 ) {
     match protocol {
-        Protocol::PlainTitleCase => talk_http1(connection, peer, router, limits, place, until).await,
+        Protocol::PlainTitleCase => {
+            talk_http1(connection, peer, TITLE_CASE, router, limits, place, until).await
+        }
+        Protocol::Plain => talk_http1(connection, peer, LOWER_CASE, router, limits, place, until).await,
         Protocol::Https(config) => {
             let handshake = tokio_rustls::TlsAcceptor::from(config).accept(connection);
             let accepted = tokio::select! {
@@ -168,7 +173,7 @@ async fn converse(
                     if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
                         return http2::talk(tls, peer, router, limits, place, until).await;
                     }
-                    talk_http1(tls, peer, router, limits, place, until).await;
+                    talk_http1(tls, peer, LOWER_CASE, router, limits, place, until).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, ?peer, "TLS handshake failed"),
                 Err(_) => tracing::debug!(?peer, "TLS handshake took too long"),
@@ -177,9 +182,15 @@ async fn converse(
     }
 }
 
+/// How the names of an answer's headers are written. Clients of blobs read names of metadata out of them
+/// (`x-ms-meta-hdi_isfolder`), so that title case would give back other names than were sent.
+const TITLE_CASE: bool = true;
+const LOWER_CASE: bool = false;
+
 async fn talk_http1<S>(
     stream: S,
     peer: Peer,
+    title_case: bool,
     router: Arc<dyn Router>,
     limits: Limits,
     place: Place,
@@ -192,7 +203,7 @@ async fn talk_http1<S>(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes.max(8192))
-        .title_case_headers(true)
+        .title_case_headers(title_case)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     see_out(connection, |connection| connection.graceful_shutdown(), peer, &place, &until).await;

@@ -131,8 +131,13 @@ pub(crate) fn flag_or(headers: &HeaderMap, name: &'static str, absent: bool) -> 
 
 /// What is not built must not be taken for done: keys of the customer, conditions on tags, earlier states of a blob.
 pub(crate) fn only_what_is_built(headers: &HeaderMap, query: &Query, blob: &str) -> Result<(), Failure> {
-    if headers.keys().any(|name| name.as_str().starts_with("x-ms-encryption-")) {
+    // `x-ms-encryption-algorithm: AES256` alone names no key: @azure/storage-blob before 12.9 writes it into every request.
+    let of_a_key = |name: &str| name.starts_with("x-ms-encryption-") && name != "x-ms-encryption-algorithm";
+    if headers.keys().any(|name| of_a_key(name.as_str())) {
         return Err(Code::CUSTOMER_KEYS.into());
+    }
+    if let Some(other) = one(headers, "x-ms-encryption-algorithm")?.filter(|sent| *sent != "AES256") {
+        return Err(Failure::header("x-ms-encryption-algorithm", other));
     }
     let sent = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
     if ["x-ms-if-tags", "x-ms-source-if-tags"].into_iter().any(sent) {

@@ -157,7 +157,7 @@ pub async fn start(data: DataDirectory, options: Options) -> Result<Running, Fai
     }
     for listener in bound.development {
         let router = site.development(&options.names);
-        Listener::Tcp(listener).serve(Protocol::PlainTitleCase, router, Limits::default(), &shutdown);
+        Listener::Tcp(listener).serve(Protocol::Plain, router, Limits::default(), &shutdown);
     }
     if let Some((made, _)) = metadata {
         if let Some(socket) = lent.himds() {

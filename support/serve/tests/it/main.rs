@@ -27,10 +27,14 @@ impl Router for Hasty {
 }
 
 async fn connected() -> TcpStream {
+    connected_by(Protocol::PlainTitleCase).await
+}
+
+async fn connected_by(protocol: Protocol) -> TcpStream {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (limits, shutdown) = (Limits::metadata(), Shutdown::new());
-    Listener::Tcp(listener).serve(Protocol::PlainTitleCase, Arc::new(Hasty), limits, &shutdown);
+    Listener::Tcp(listener).serve(protocol, Arc::new(Hasty), limits, &shutdown);
     TcpStream::connect(address).await.unwrap()
 }
 
@@ -50,6 +54,19 @@ async fn put(stream: &mut TcpStream, path: &str, size: usize) {
     let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b'x'; size]).await.unwrap();
+}
+
+/// Scripts grep for `Www-Authenticate` at the metadata services; clients of blobs take names of metadata as they come.
+#[tokio::test]
+async fn names_of_headers_are_in_title_case_for_scripts_alone() {
+    for (protocol, name) in
+        [(Protocol::PlainTitleCase, "\r\nContent-Type: "), (Protocol::Plain, "\r\ncontent-type: ")]
+    {
+        let mut stream = connected_by(protocol).await;
+        put(&mut stream, "/", 0).await;
+        let answer = answer(&mut stream).await;
+        assert!(answer.contains(name), "{answer}");
+    }
 }
 
 #[tokio::test]

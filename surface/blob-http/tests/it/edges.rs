@@ -60,6 +60,8 @@ async fn what_is_not_built_is_not_taken_for_done() {
         ("DELETE", "/box/a", ("x-ms-if-tags", "\"a\"='b'"), 501, "NotImplemented"),
         ("PUT", "/box/a", ("x-ms-tags", "a=b"), 403, "AuthorizationPermissionMismatch"),
         ("PUT", "/box/a", ("x-ms-encryption-key", "AA=="), 409, "UnsupportedHeader"),
+        ("PUT", "/box/a", ("x-ms-encryption-scope", "mine"), 409, "UnsupportedHeader"),
+        ("PUT", "/box/a", ("x-ms-encryption-algorithm", "AES128"), 400, "InvalidHeaderValue"),
         (
             "PUT",
             "/more?restype=container",
@@ -82,6 +84,20 @@ async fn what_is_not_built_is_not_taken_for_done() {
         );
     }
     assert_eq!(world.get("/box/a", &[]).await.text(), "kept");
+}
+
+/// @azure/storage-blob before 12.9 names the algorithm in every request of a blob, with and without a key.
+#[tokio::test]
+async fn an_algorithm_without_a_key_asks_for_nothing() {
+    let world = World::new().await;
+    let algorithm = ("x-ms-encryption-algorithm", "AES256");
+    let put = world.send("writer", "PUT", "/box/a", &[BLOCK_BLOB, algorithm], "said").await;
+    assert_eq!((put.status, put.header("x-ms-request-server-encrypted")), (201, "true"), "{}", put.text());
+    assert_eq!(world.get("/box/a", &[algorithm]).await.text(), "said");
+    let block = world.send("writer", "PUT", "/box/a?comp=block&blockid=AAAA", &[algorithm], "x").await;
+    assert_eq!(block.status, 201, "{}", block.text());
+    let key = ("x-ms-encryption-key-sha256", "AA==");
+    assert_eq!(world.send("writer", "PUT", "/box/a", &[BLOCK_BLOB, algorithm, key], "").await.status, 409);
 }
 
 #[tokio::test]
