@@ -1,4 +1,4 @@
-"""Prints the object id that a credential's token is of: whose.py managed|workload|workload-aio."""
+"""Prints the object id that a credential's token is of: whose.py managed [CLIENT_ID] | workload | workload-aio."""
 import asyncio
 import base64
 import json
@@ -14,7 +14,7 @@ def owner(token):
 
 def managed():
     from azure.identity import ManagedIdentityCredential
-    return ManagedIdentityCredential().get_token(SCOPE).token
+    return ManagedIdentityCredential(client_id=sys.argv[2] if len(sys.argv) > 2 else None).get_token(SCOPE).token
 
 
 def workload():

@@ -3,7 +3,9 @@
 
 use cs_ids::CorrelationId;
 use cs_serve::{Body, Query, Response, json, read_body, single};
-use cs_wire_metadata::{AppServiceError, AppServiceReply, CloudShellError, CodedError, IDENTITY_HEADER};
+use cs_wire_metadata::{
+    AppServiceError, AppServiceReply, CloudShellError, CodedError, IDENTITY_HEADER, OLDER_IDENTITY_HEADER,
+};
 use http::{StatusCode, request::Parts};
 
 use crate::{
@@ -33,7 +35,8 @@ pub(crate) fn app_service_error(refusal: &Refusal, correlation: CorrelationId) -
 }
 
 async fn app_service_answer(ask: &Ask<'_>, request: &Parts, query: &Query) -> Result<Response, Refusal> {
-    let sent = single(&request.headers, IDENTITY_HEADER).ok().flatten().unwrap_or_default();
+    let sent = |name| single(&request.headers, name).ok().flatten();
+    let sent = sent(IDENTITY_HEADER).or_else(|| sent(OLDER_IDENTITY_HEADER)).unwrap_or_default();
     if !ask.is_identity_header(sent) {
         let text = "The header X-IDENTITY-HEADER is missing or wrong";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", text));

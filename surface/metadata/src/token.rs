@@ -207,7 +207,9 @@ pub(crate) fn selector(query: &Query) -> Result<Selector<'_>, Refusal> {
     // .NET does: ignoring one would give the machine's own token to somebody who has asked for another (A11).
     let resource = RESOURCE_IDS.iter().find_map(|name| given(name));
     let object = given("object_id").or_else(|| given("principal_id"));
-    match (given("client_id"), object, resource) {
+    // `clientid`: App Service's protocol of 2017, and azure-identity for Java before 1.13 in Cloud Shell.
+    let client = given("client_id").or_else(|| given("clientid"));
+    match (client, object, resource) {
         (None, None, None) => Ok(Selector::System),
         (Some(id), None, None) => Ok(Selector::Client(id)),
         (None, Some(id), None) => Ok(Selector::Object(id)),

@@ -14,3 +14,6 @@ pub const METADATA: &str = "metadata";
 
 /// `X-IDENTITY-HEADER`: the secret of the App Service source.
 pub const IDENTITY_HEADER: &str = "x-identity-header";
+
+/// `secret`: the same in the protocol of 2017 (`MSI_ENDPOINT`, `MSI_SECRET`), which older clients and Azure ML's speak.
+pub const OLDER_IDENTITY_HEADER: &str = "secret";

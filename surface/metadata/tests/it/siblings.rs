@@ -56,6 +56,33 @@ async fn app_service_answers_every_kind_of_selector() {
     }
 }
 
+/// What go-autorest, msrestazure, ms-rest-nodeauth and azure-identity for Python before 1.5 send, and MSAL for Azure ML.
+#[tokio::test]
+async fn app_service_speaks_the_protocol_of_2017_too() {
+    let world = World::new();
+    let all = source(&world, Service::AppService, None);
+    let ask = async |path: &str, secret: &str, more: &str| {
+        let target = format!("{path}?api-version=2017-09-01&resource={VAULT}{more}");
+        let request = http::Request::get(target).header("Host", "127.0.0.1:41").header("Secret", secret);
+        World::ask(&all, request.body(full("")).unwrap()).await
+    };
+    let (own, u) = (system().client.to_string(), user_assigned());
+    for (path, more, whose) in [
+        ("/msi/token", String::new(), &own),
+        ("/msi/token/", format!("&clientid={}", u.client), &u.client.to_string()),
+        ("/msi/token", format!("&mi_res_id={}", u.resource), &u.client.to_string()),
+    ] {
+        let reply = ask(path, "s3cret", &more).await;
+        assert_eq!(reply.json()["client_id"], **whose, "{more}: {}", reply.text);
+        // A number: go-autorest takes it before it tries its two ways to write a date.
+        assert_eq!(reply.json()["expires_on"], "1800086400");
+    }
+    assert_eq!(ask("/msi/token", "other", "").await.status, 401);
+    assert_eq!(ask("/msi/token", "s3cret", "&clientid=nobody").await.status, 400);
+    let both = format!("&clientid={}&object_id={}", u.client, u.object);
+    assert_eq!(ask("/msi/token", "s3cret", &both).await.status, 400);
+}
+
 #[tokio::test]
 async fn app_service_says_why_not_in_its_own_shape() {
     let world = World::new();
