@@ -1,11 +1,12 @@
 //! Database servers and who may be which role there: the resources. What happens by them is the gateway's.
 
 use cs_database::{
-    ADMINISTRATORS, CLIENT_AUTHORITY, RoleName, Rule, RuleKind, SERVERS as KIND, ServerSettings,
+    ADMINISTRATORS, Backend, CLIENT_AUTHORITY, RoleName, Rule, RuleKind, SERVERS as KIND, ServerSettings,
 };
-use cs_ids::{ObjectId, ResourceId, ServerName};
+use cs_ids::{ObjectId, ResourceId};
 use cs_rbac::{Allowed, Operation};
 use cs_store::{HostKind, Resource};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -58,7 +59,7 @@ impl Manager {
         new: Input,
     ) -> Result<(Resource, bool), ResourceError> {
         // Whatever the case in the path, the server has one name, as its host has.
-        let name: ServerName = id.name().to_ascii_lowercase().parse()?;
+        let name: cs_ids::ServerName = id.name().to_ascii_lowercase().parse()?;
         let id = self.id_in_group(op, id, SERVERS, name.as_str()).await?;
         let taken = || ResourceError::ServerNameTaken(name.as_str().to_owned());
         let companions = if self.is_there(op, &id).await? {
@@ -200,7 +201,8 @@ fn server_properties(
     if let Some(network) = all.get("network").and_then(Value::as_object) {
         input::refuse_firewall(network)?;
     }
-    ServerSettings::read(&all).map_err(|bad| ResourceError::invalid(bad.member, bad.why))?;
+    let settings = ServerSettings::read(&all).map_err(|bad| ResourceError::invalid(bad.member, bad.why))?;
+    settings.backend.as_ref().map_or(Ok(()), usable)?;
     all.insert("state".to_owned(), json!("Ready"));
     all.insert(
         "authConfig".to_owned(),
@@ -211,6 +213,25 @@ fn server_properties(
         all.insert(CLIENT_AUTHORITY.to_owned(), authority);
     }
     Ok(all)
+}
+
+/// Whether a gateway could speak TLS with it: what it reads at a login is read here first, while somebody is there to be told.
+fn usable(backend: &Backend) -> Result<(), ResourceError> {
+    let bad = |why: &str| ResourceError::invalid("certificateAuthority", why);
+    let mut found = 0;
+    for der in CertificateDer::pem_slice_iter(backend.certificate_authority.as_bytes()) {
+        let der = der.map_err(|_| bad("must be certificates in PEM"))?;
+        let read = x509_parser::parse_x509_certificate(&der);
+        if !read.is_ok_and(|(rest, _)| rest.is_empty()) {
+            return Err(bad("holds something in PEM that is no certificate"));
+        }
+        found += 1;
+    }
+    if found == 0 {
+        return Err(bad("holds no whole certificate"));
+    }
+    let name = ServerName::try_from(backend.server_name.as_str());
+    name.map(drop).map_err(|_| ResourceError::invalid("serverName", "must be a host name or an address"))
 }
 
 #[cfg(test)]

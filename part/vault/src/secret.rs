@@ -2,7 +2,7 @@
 
 use cs_rbac::{Allowed, Operation};
 use cs_seal::Aad;
-use cs_store::{AuditRecord, DeletedSecret, SecretChange, SecretRow, StoreError};
+use cs_store::{AuditRecord, DeletedSecret, NextValue, SecretChange, SecretRow, StoreError};
 use cs_time::Timestamp;
 use zeroize::Zeroizing;
 
@@ -89,12 +89,40 @@ impl Vaults {
         Ok(Secret { row, value: Some(new.value) })
     }
 
+    /// Another value of a secret that is there: a new version, which keeps of the newest what `change` does not name.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn replace_value(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        vault: &OpenVault,
+        (name, value): (&str, &str),
+        change: SecretChange,
+    ) -> Result<SecretRow, VaultError> {
+        let tags = change.tags.as_deref().unwrap_or_default();
+        check(value.len(), change.content_type.as_deref(), tags, change.not_before, change.expires)?;
+        let now = whole_seconds(self.parts.clock.now());
+        let (version, sealed) = self.seal_value(vault, name, value);
+        let next = NextValue { name: name.to_owned(), version, sealed };
+        let audit = AuditRecord::done(op, allowed);
+        let place = vault.place.clone();
+        let made = self.parts.secrets.replace_value(allowed, place, next, change, now, audit).await;
+        made.map_err(out_of_order)?.ok_or_else(|| VaultError::NoSuchSecret(name.to_owned()))
+    }
+
+    /// The id of a new version, and its value as it is stored.
+    fn seal_value(&self, vault: &OpenVault, name: &str, value: &str) -> (String, Vec<u8>) {
+        let version = self.parts.chance.uuid().simple().to_string();
+        let sealed = vault.key.seal(&place_of(vault, name, &version), value.as_bytes(), &*self.parts.chance);
+        (version, sealed)
+    }
+
     /// A new version of what was given, sealed.
     fn version_of(&self, vault: &OpenVault, new: &NewSecret) -> Result<SecretRow, VaultError> {
         check(new.value.len(), new.content_type.as_deref(), &new.tags, new.not_before, new.expires)?;
-        let version = self.parts.chance.uuid().simple().to_string();
-        let sealed =
-            vault.key.seal(&place_of(vault, &new.name, &version), new.value.as_bytes(), &*self.parts.chance);
+        let (version, sealed) = self.seal_value(vault, &new.name, &new.value);
         let now = whole_seconds(self.parts.clock.now());
         Ok(SecretRow {
             name: new.name.clone(),
@@ -167,10 +195,7 @@ impl Vaults {
             .secrets
             .update_secret(allowed, vault.place.clone(), name.to_owned(), version.clone(), change, now, audit)
             .await
-            .map_err(|error| match error {
-                StoreError::Conflict(_) => VaultError::Invalid(TIMES_OUT_OF_ORDER.to_owned()),
-                other => other.into(),
-            })?;
+            .map_err(out_of_order)?;
         let shown = || version.as_ref().map_or_else(|| name.to_owned(), |v| format!("{name}/{v}"));
         updated.map(|row| Secret { row, value: None }).ok_or_else(|| VaultError::NoSuchSecret(shown()))
     }
@@ -316,6 +341,14 @@ impl Vaults {
     /// [`VaultError::Store`].
     pub async fn purge_due(&self) -> Result<u64, VaultError> {
         Ok(self.parts.secrets.purge_due_secrets(self.parts.clock.now()).await?)
+    }
+}
+
+/// What a change of a version is refused for by the store, which alone knows the version.
+fn out_of_order(error: StoreError) -> VaultError {
+    match error {
+        StoreError::Conflict(_) => VaultError::Invalid(TIMES_OUT_OF_ORDER.to_owned()),
+        other => other.into(),
     }
 }
 

@@ -48,7 +48,7 @@ pub use resources::{
     ResourceWrite, Resources, Subscription, TagUse, attached_identities,
 };
 pub use rules::{AccessRules, DenyRow, Lock, LockLevel, Locks, RoleRow, RuleChanges};
-pub use secrets::{DeletedSecret, SecretChange, SecretRow, Secrets, VaultPlace};
+pub use secrets::{DeletedSecret, NextValue, SecretChange, SecretRow, Secrets, VaultPlace};
 pub use site::{Planting, SigningKeyRow, Site, Tenant};
 pub use survey::{Mark, SealedSecret, Survey, WrappedKey};
 

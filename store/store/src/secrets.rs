@@ -57,6 +57,21 @@ pub struct SecretChange {
     pub expires: Option<i64>,
 }
 
+/// A value that takes the place of another: the version it makes, without what it keeps of the one before.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NextValue {
+    pub name: String,
+    /// 32 lower-case hexadecimal digits.
+    pub version: String,
+    pub sealed: Vec<u8>,
+}
+
+impl std::fmt::Debug for NextValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NextValue({} {})", self.name, self.version)
+    }
+}
+
 #[async_trait]
 pub trait Secrets: Send + Sync {
     /// Adds a version, which becomes the newest. Answers the name as first written.
@@ -111,6 +126,21 @@ pub trait Secrets: Send + Sync {
         place: VaultPlace,
         name: String,
         version: Option<String>,
+        change: SecretChange,
+        at: Timestamp,
+        audit: AuditRecord,
+    ) -> Result<Option<SecretRow>, StoreError>;
+
+    /// Adds a version with another value, which keeps of the newest one at that moment what `change` does not name. Answers
+    /// it without the value, or `None` where no secret is there.
+    ///
+    /// # Errors
+    /// `Conflict` when the end of its time would not come after the begin.
+    async fn replace_value(
+        &self,
+        allowed: &Allowed,
+        place: VaultPlace,
+        next: NextValue,
         change: SecretChange,
         at: Timestamp,
         audit: AuditRecord,

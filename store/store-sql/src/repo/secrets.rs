@@ -1,73 +1,21 @@
 //! Secrets of vaults.
 
+mod rows;
+mod write;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cs_rbac::Allowed;
-use cs_store::{AuditRecord, DeletedSecret, SecretChange, SecretRow, Secrets, StoreError, VaultPlace};
+use cs_store::{
+    AuditRecord, DeletedSecret, NextValue, SecretChange, SecretRow, Secrets, StoreError, VaultPlace,
+};
 use cs_time::Timestamp;
 
-use super::{audit, tags};
-use crate::{Conn, Row, SqlStore, Value, values};
-
-/// Columns of a version with its value; `v` is the version, `s` the secret.
-macro_rules! with_value {
-    ($rest:literal) => {
-        concat!(
-            "SELECT s.name, v.version, v.sealed, v.content_type, v.tags, v.enabled, v.not_before, v.expires, v.created, ",
-            "v.updated, s.deleted, s.purge FROM secrets s JOIN secret_versions v ON v.tenant = s.tenant ",
-            "AND v.vault_key = s.vault_key AND v.name_key = s.name_key ",
-            $rest
-        )
-    };
-}
-
-/// The same without the value.
-macro_rules! without_value {
-    ($rest:literal) => {
-        concat!(
-            "SELECT s.name, v.version, NULL, v.content_type, v.tags, v.enabled, v.not_before, v.expires, v.created, ",
-            "v.updated, s.deleted, s.purge FROM secrets s JOIN secret_versions v ON v.tenant = s.tenant ",
-            "AND v.vault_key = s.vault_key AND v.name_key = s.name_key ",
-            $rest
-        )
-    };
-}
-
-fn read(row: &Row) -> Result<SecretRow, StoreError> {
-    Ok(SecretRow {
-        name: row.string(0)?,
-        version: row.string(1)?,
-        sealed: row.optional(2, |r, c| r.bytes(c).map(<[u8]>::to_vec))?.unwrap_or_default(),
-        content_type: row.optional(3, Row::string)?,
-        tags: tags::from_json(&row.json(4)?),
-        enabled: row.flag(5)?,
-        not_before: row.optional(6, Row::int)?,
-        expires: row.optional(7, Row::int)?,
-        created: row.time(8)?,
-        updated: row.time(9)?,
-    })
-}
-
-fn read_deleted(row: &Row) -> Result<DeletedSecret, StoreError> {
-    Ok(DeletedSecret { newest: read(row)?, deleted: row.time(10)?, purge: row.time(11)? })
-}
-
-/// Tenant, vault and folded name: the key every statement begins with.
-fn key(place: &VaultPlace, name: &str) -> [Value; 3] {
-    values![place.tenant, &place.vault, name.to_ascii_lowercase()]
-}
-
-fn with<const N: usize>(key: [Value; 3], more: [Value; N]) -> Vec<Value> {
-    key.into_iter().chain(more).collect()
-}
-
-async fn newest(c: &mut Conn<'_>, place: &VaultPlace, name: &str) -> Result<Option<Row>, StoreError> {
-    let sql = without_value!(
-        "AND v.version = s.newest WHERE s.tenant = $1 AND s.vault_key = $2 AND s.name_key = $3"
-    );
-    c.row(sql, &key(place, name)).await
-}
+use self::rows::{key, newest, read, read_deleted, with, with_value, without_value};
+use self::write::{replace, restore, set, update};
+use super::audit;
+use crate::{SqlStore, values};
 
 #[async_trait]
 impl Secrets for SqlStore {
@@ -180,6 +128,29 @@ impl Secrets for SqlStore {
                     audit::append(&mut c, &all.4).await?;
                 }
                 Ok(updated)
+            })
+        })
+        .await
+    }
+
+    async fn replace_value(
+        &self,
+        _: &Allowed,
+        place: VaultPlace,
+        next: NextValue,
+        change: SecretChange,
+        at: Timestamp,
+        record: AuditRecord,
+    ) -> Result<Option<SecretRow>, StoreError> {
+        let all = Arc::new((place, next, change, record));
+        self.write_content("replacing a secret's value", move |mut c| {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                let made = replace(&mut c, &all.0, &all.1, &all.2, at).await?;
+                if made.is_some() {
+                    audit::append(&mut c, &all.3).await?;
+                }
+                Ok(made)
             })
         })
         .await
@@ -368,94 +339,4 @@ impl Secrets for SqlStore {
         })
         .await
     }
-}
-
-async fn set(c: &mut Conn<'_>, place: &VaultPlace, row: &SecretRow) -> Result<String, StoreError> {
-    let key = key(place, &row.name);
-    let stored = c
-        .row(
-            "INSERT INTO secrets (tenant, vault_key, name_key, name, newest, versions) VALUES ($1, $2, $3, $4, $5, 1)
-             ON CONFLICT (tenant, vault_key, name_key)
-             DO UPDATE SET newest = excluded.newest, versions = secrets.versions + 1
-             RETURNING name, versions, deleted",
-            &with(key.clone(), values![&row.name, &row.version]),
-        )
-        .await?
-        .ok_or_else(|| StoreError::Missing("the secret just written".to_owned()))?;
-    if !stored.is_null(2) {
-        return Err(StoreError::Conflict(format!("deleted secret {}", row.name)));
-    }
-    c.run(
-        "INSERT INTO secret_versions (tenant, vault_key, name_key, version, number, sealed, content_type, tags, enabled,
-           not_before, expires, created, updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        &with(
-            key,
-            values![
-                &row.version, stored.int(1)?, &row.sealed, row.content_type.clone(), tags::to_json(&row.tags), row.enabled,
-                row.not_before, row.expires, row.created, row.updated
-            ],
-        ),
-    )
-    .await?;
-    stored.string(0)
-}
-
-async fn restore(c: &mut Conn<'_>, place: &VaultPlace, rows: &[SecretRow]) -> Result<(), StoreError> {
-    let Some(first) = rows.first() else {
-        return Err(StoreError::Missing("a version to restore".to_owned()));
-    };
-    if let Some(there) = newest(c, place, &first.name).await? {
-        let name = format!("secret {}", first.name);
-        return Err(if there.is_null(10) { StoreError::Exists(name) } else { StoreError::Conflict(name) });
-    }
-    for row in rows {
-        set(c, place, row).await?;
-    }
-    Ok(())
-}
-
-async fn update(
-    c: &mut Conn<'_>,
-    place: &VaultPlace,
-    name: &str,
-    version: Option<&str>,
-    change: &SecretChange,
-    at: Timestamp,
-) -> Result<Option<SecretRow>, StoreError> {
-    let found = match version {
-        None => newest(c, place, name).await?,
-        Some(version) => {
-            let sql = without_value!(
-                "WHERE s.tenant = $1 AND s.vault_key = $2 AND s.name_key = $3 AND v.version = $4"
-            );
-            c.row(sql, &with(key(place, name), values![version])).await?
-        }
-    };
-    let Some(found) = found.filter(|row| row.is_null(10)) else { return Ok(None) };
-    let mut row = read(&found)?;
-    row.content_type = change.content_type.clone().or(row.content_type);
-    row.tags = change.tags.clone().unwrap_or(row.tags);
-    row.enabled = change.enabled.unwrap_or(row.enabled);
-    row.not_before = change.not_before.or(row.not_before);
-    row.expires = change.expires.or(row.expires);
-    if change.not_before.or(change.expires).is_some()
-        && row.not_before.zip(row.expires).is_some_and(|(n, e)| e <= n)
-    {
-        return Err(StoreError::Conflict("the order of the secret's times".to_owned()));
-    }
-    row.updated = at;
-    c.run(
-        "UPDATE secret_versions SET content_type = $5, tags = $6, enabled = $7, not_before = $8, expires = $9, updated = $10
-         WHERE tenant = $1 AND vault_key = $2 AND name_key = $3 AND version = $4",
-        &with(
-            key(place, name),
-            values![
-                &row.version, row.content_type.clone(), tags::to_json(&row.tags), row.enabled, row.not_before, row.expires,
-                row.updated
-            ],
-        ),
-    )
-    .await?;
-    Ok(Some(row))
 }

@@ -55,7 +55,8 @@ cases! {
         one_of_many_creators_wins, a_host_name_belongs_to_one_tenant, a_soft_deleted_vault_keeps_its_name,
         a_group_takes_all_below_it_along, machines_are_found_by_their_id, listing_goes_on_after_a_key, tags_are_counted;
     secrets: versions_stay_and_the_newest_is_found, a_deleted_secret_blocks_its_name_until_it_is_purged,
-        a_recovered_secret_has_all_its_versions, a_restored_secret_takes_no_name_in_use, what_is_due_is_purged, many_writers_make_many_versions;
+        a_recovered_secret_has_all_its_versions, a_restored_secret_takes_no_name_in_use, what_is_due_is_purged, many_writers_make_many_versions,
+        another_value_keeps_what_others_change_meanwhile, another_value_needs_a_secret_and_times_in_order;
     blobs: names_sort_by_their_bytes, conditions_are_kept, one_of_many_creators_of_a_blob_wins,
         what_a_write_replaced_is_given_up, a_container_takes_its_blobs_along,
         describing_leaves_content_and_blocks, notes_leave_the_blob_as_it_is, blocks_are_kept_until_nobody_adds_any,

@@ -3,9 +3,9 @@
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
+use crate::authority::AUTHORITY;
 use crate::world::{OWNER, Reply, S, World, object};
 
-const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
 const ACTION: &str = "Microsoft.DBforPostgreSQL/flexibleServers/gateway/action";
 const ROLE: &str = "3f6b0a5e-2d0c-4d3a-9a63-4c6f0c1f8b27";
 
@@ -18,7 +18,7 @@ async fn world() -> World {
     let world = World::with_group().await;
     let team = world.directory_group("team").await;
     for name in ["db1", "db2"] {
-        let properties = json!({"backend": {"host": "db1.lan", "certificateAuthority": PEM}});
+        let properties = json!({"backend": {"host": "db1.lan", "certificateAuthority": *AUTHORITY}});
         let body = json!({"location": "local", "properties": properties}).to_string();
         world.put("owner", &server(name), &body).await.ok();
         let rules = [(object("reader"), "reports", "ServicePrincipal"), (team, "Data Team", "Group")];

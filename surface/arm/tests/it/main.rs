@@ -7,6 +7,7 @@
 )]
 
 mod attacks;
+mod authority;
 mod docs;
 mod doors;
 mod enrolment;

@@ -172,3 +172,24 @@ async fn e10_a_patch_changes_what_it_names() {
         assert_eq!(patch(bad.clone()).await.refusal(), (400, "InvalidRequestContent".into()), "{bad}");
     }
 }
+
+/// One changes the value, another an attribute: neither is to be lost, whoever comes first.
+#[tokio::test]
+async fn d08_a_patch_with_a_value_loses_no_change_of_another() {
+    let world = World::with_group().await;
+    let one = format!("{}/secrets/both", vault(&world).await);
+    for round in 0..8 {
+        world.put("owner", &one, &secret(json!({"value": "first"}))).await.ok();
+        let value = json!({"properties": {"value": format!("s3cret-{round}")}}).to_string();
+        let kind = json!({"properties": {"contentType": format!("kind-{round}")}}).to_string();
+        let (value, kind) = tokio::join!(
+            world.send("owner", "PATCH", &one, &value),
+            world.send("owner", "PATCH", &one, &kind)
+        );
+        let (value, kind) = (value.ok(), kind.ok());
+        let now = world.get("owner", &one).await.ok();
+        assert_eq!(now["properties"]["contentType"], kind["properties"]["contentType"], "round {round}");
+        let version = "secretUriWithVersion";
+        assert_eq!(now["properties"][version], value["properties"][version], "round {round}");
+    }
+}

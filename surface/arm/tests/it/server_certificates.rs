@@ -3,9 +3,8 @@
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use serde_json::{Value, json};
 
+use crate::authority::AUTHORITY;
 use crate::world::{OWNER, Reply, S, World, object};
-
-const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
 
 fn server(name: &str) -> String {
     format!("{S}/resourceGroups/Lab/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}")
@@ -20,7 +19,7 @@ async fn world() -> World {
 }
 
 async fn put_server(world: &World, certificates: Value) {
-    let properties = json!({"backend": {"host": "db1.lan", "certificateAuthority": PEM},
+    let properties = json!({"backend": {"host": "db1.lan", "certificateAuthority": *AUTHORITY},
         "clientCertificates": certificates});
     let body = json!({"location": "local", "properties": properties}).to_string();
     world.put("owner", &server("db1"), &body).await.ok();
@@ -52,7 +51,7 @@ async fn a_principal_gets_a_certificate_for_its_role_and_the_way_to_the_server()
     assert_eq!((&answer["role"], &answer["lifeSeconds"]), (&json!("reports"), &json!(3600)));
     assert_eq!(answer["notAfter"], "2027-01-15T09:00:00Z");
     assert_eq!(answer["backend"]["serverName"], "db1.lan");
-    assert_eq!(answer["backend"]["certificateAuthority"], PEM);
+    assert_eq!(answer["backend"]["certificateAuthority"], *AUTHORITY);
     let made = world.get("owner", &server("db1")).await.ok();
     let authority = made["properties"]["clientCertificateAuthority"].as_str().unwrap();
     let (_, authority) = x509_parser::pem::parse_x509_pem(authority.as_bytes()).unwrap();

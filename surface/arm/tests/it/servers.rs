@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
+use crate::authority::AUTHORITY;
 use crate::world::{S, World, object};
-
-const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
 
 fn server(name: &str) -> String {
     format!("{S}/resourceGroups/Lab/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}")
@@ -15,7 +14,7 @@ fn rule(name: &str, who: &str) -> String {
 }
 
 fn backend() -> String {
-    let backend = json!({"host": "db1.lan", "certificateAuthority": PEM});
+    let backend = json!({"host": "db1.lan", "certificateAuthority": *AUTHORITY});
     json!({"location": "local", "properties": {"backend": backend, "administratorLoginPassword": "p"}})
         .to_string()
 }
@@ -100,12 +99,46 @@ async fn a_backend_that_is_not_checked_or_lies_on_a_socket_is_refused() {
     let world = World::with_group().await;
     for backend in [
         json!({"host": "db1.lan"}),
-        json!({"host": "/run/postgresql", "certificateAuthority": PEM}),
-        json!({"host": "db1.lan", "port": 0, "certificateAuthority": PEM}),
+        json!({"host": "/run/postgresql", "certificateAuthority": *AUTHORITY}),
+        json!({"host": "db1.lan", "port": 0, "certificateAuthority": *AUTHORITY}),
     ] {
         let body = json!({"location": "local", "properties": {"backend": backend}}).to_string();
         let refused = world.put("owner", &server("db1"), &body).await;
         assert_eq!(refused.refusal(), (400, "InvalidParameter".into()), "{backend}");
     }
     assert_eq!(world.get("owner", &server("db1")).await.status, 404);
+}
+
+/// What a gateway would only find at somebody's login.
+#[tokio::test]
+async fn an_authority_that_no_gateway_could_read_is_refused_by_its_name() {
+    let world = World::with_group().await;
+    let pem = |text: &str| format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+    let whole = AUTHORITY.clone();
+    let (name, host) = ("certificateAuthority", "db1.lan");
+    for (member, host, authority) in [
+        (name, host, pem("MA==")),
+        (name, host, pem("bm90IGEgY2VydGlmaWNhdGU=")),
+        (name, host, pem("")),
+        (name, host, "-----BEGIN CERTIFICATE-----".to_owned()),
+        (name, host, whole.replace("-----END CERTIFICATE-----", "")),
+        (name, host, whole.replace("MII", "M#I")),
+        // One good among bad is not looked over.
+        (name, host, format!("{whole}{}", pem("MA=="))),
+        ("serverName", "db1.300", whole.clone()),
+        ("serverName", "db1-.lan", whole.clone()),
+    ] {
+        let backend = json!({"host": host, "certificateAuthority": authority});
+        let body = json!({"location": "local", "properties": {"backend": backend}}).to_string();
+        let refused = world.put("owner", &server("db1"), &body).await;
+        assert_eq!(refused.refusal(), (400, "InvalidParameter".into()), "{authority}");
+        assert!(refused.text.contains(member), "{}", refused.text);
+    }
+    assert_eq!(world.get("owner", &server("db1")).await.status, 404);
+    world.put("owner", &server("db1"), &backend()).await.ok();
+    let change = json!({"properties": {"backend": {"host": host, "certificateAuthority": pem("MA==")}}});
+    let refused = world.send("owner", "PATCH", &server("db1"), &change.to_string()).await;
+    assert_eq!(refused.refusal(), (400, "InvalidParameter".into()));
+    let bundle = json!({"properties": {"backend": {"host": host, "certificateAuthority": whole.repeat(2)}}});
+    world.send("owner", "PATCH", &server("db1"), &bundle.to_string()).await.ok();
 }

@@ -1,4 +1,4 @@
-use cs_store::{SecretRow, Secrets as _, StoreError, VaultPlace};
+use cs_store::{NextValue, SecretChange, SecretRow, Secrets as _, StoreError, VaultPlace};
 use futures_util::future::join_all;
 
 use crate::world::{NOW, World, uuid};
@@ -116,4 +116,48 @@ pub async fn many_writers_make_many_versions(w: &World) {
     assert_eq!(listed.len(), rows.len());
     let last = newest(w, "busy").await.unwrap();
     assert_eq!(last.version, listed.last().unwrap().version, "the newest is the last of the list");
+}
+
+/// Changes of attributes beside changes of the value: each keeps what the others said.
+pub async fn another_value_keeps_what_others_change_meanwhile(w: &World) {
+    set(w, "Both", "0").await;
+    let value = |number: usize| async move {
+        let next = NextValue {
+            name: "bOTH".into(),
+            version: uuid().simple().to_string(),
+            sealed: number.to_string().into_bytes(),
+        };
+        let change =
+            SecretChange { tags: Some(vec![("n".into(), number.to_string())]), ..Default::default() };
+        let made = w.store.replace_value(&w.allowed(), place(w), next, change, NOW, w.audit("value")).await;
+        made.unwrap().unwrap()
+    };
+    let attributes = async {
+        let change =
+            SecretChange { content_type: Some("kept".into()), not_before: Some(7), ..Default::default() };
+        let (name, audit) = ("both".to_owned(), w.audit("attributes"));
+        w.store.update_secret(&w.allowed(), place(w), name, None, change, NOW, audit).await.unwrap().unwrap();
+    };
+    let (made, ()) = tokio::join!(join_all((1..16).map(value)), attributes);
+    assert!(made.iter().all(|row| row.name == "Both" && row.sealed.is_empty()), "as first written, no value");
+    let last = newest(w, "both").await.unwrap();
+    assert_eq!((last.content_type.as_deref(), last.not_before), (Some("kept"), Some(7)));
+    assert_eq!(last.tags, [("n".to_owned(), String::from_utf8(last.sealed.clone()).unwrap())]);
+    assert_eq!((last.expires, last.enabled), (Some(4_102_444_800), true));
+}
+
+pub async fn another_value_needs_a_secret_and_times_in_order(w: &World) {
+    let replace = async |name: &str, change: SecretChange| {
+        let next =
+            NextValue { name: name.into(), version: uuid().simple().to_string(), sealed: b"2".to_vec() };
+        w.store.replace_value(&w.allowed(), place(w), next, change, NOW, w.audit("value")).await
+    };
+    assert_eq!(replace("none", SecretChange::default()).await.unwrap(), None);
+    set(w, "gone", "1").await;
+    delete(w, "gone").await;
+    assert_eq!(replace("gone", SecretChange::default()).await.unwrap(), None);
+    set(w, "there", "1").await;
+    let late = SecretChange { not_before: Some(4_102_444_800), ..Default::default() };
+    assert!(matches!(replace("there", late).await, Err(StoreError::Conflict(_))));
+    assert_eq!(newest(w, "there").await.unwrap().sealed, b"1", "nothing was made");
 }

@@ -126,33 +126,21 @@ async fn patch(call: &Call) -> Answer {
     let (vault, name) = (vault(call).await?, name(call)?);
     let given = Given::read(call)?;
     let (op, allowed, vaults) = (&call.op, call.allowed()?, &call.parts.vaults);
-    let known = vaults.newest(allowed, &vault, name).await.map_err(refused)?;
-    call.when.check(known.is_some())?;
-    let row = match given.value {
-        None => {
-            let change = SecretChange {
-                content_type: given.content_type,
-                tags: given.tags,
-                enabled: given.enabled,
-                not_before: given.not_before,
-                expires: given.expires,
-            };
-            vaults.update(op, allowed, &vault, name, None, change).await.map_err(refused)?.row
-        }
-        Some(value) => {
-            let known = known.ok_or_else(|| refused(VaultError::NoSuchSecret(name.to_owned())))?;
-            let new = NewSecret {
-                name: name.to_owned(),
-                value,
-                content_type: given.content_type.or(known.content_type),
-                tags: given.tags.unwrap_or(known.tags),
-                enabled: given.enabled.unwrap_or(known.enabled),
-                not_before: given.not_before.or(known.not_before),
-                expires: given.expires.or(known.expires),
-            };
-            vaults.set(op, allowed, &vault, new).await.map_err(refused)?.row
-        }
+    let there = vaults.newest(allowed, &vault, name).await.map_err(refused)?.is_some();
+    call.when.check(there)?;
+    let change = SecretChange {
+        content_type: given.content_type,
+        tags: given.tags,
+        enabled: given.enabled,
+        not_before: given.not_before,
+        expires: given.expires,
     };
+    // What is kept is read where it is written: a change by another in between is not lost.
+    let row = match given.value {
+        None => vaults.update(op, allowed, &vault, name, None, change).await.map(|secret| secret.row),
+        Some(value) => vaults.replace_value(op, allowed, &vault, (name, &value), change).await,
+    };
+    let row = row.map_err(refused)?;
     Ok(answer(call, StatusCode::OK, &vault, &row))
 }
 
