@@ -130,8 +130,8 @@ mod tests {
             Ok(())
         }
 
-        async fn records(&self, _: TenantId, _: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-            Ok(self.rows.lock().unwrap().clone())
+        async fn numbered(&self, _: TenantId, _: AuditQuery) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
+            Ok((0..).zip(self.rows.lock().unwrap().clone()).collect())
         }
     }
 

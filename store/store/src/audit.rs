@@ -88,10 +88,12 @@ pub struct AuditQuery {
     pub caller: Option<ObjectId>,
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
-    /// Whose scope, folded, begins with this text.
+    /// Whose scope, folded, begins with this text; the store may answer some more, so whoever asks looks again.
     pub below: Option<String>,
     /// Only what is no plain read.
     pub changes: bool,
+    /// Only older ones than the record with this number.
+    pub before: Option<i64>,
     /// At most this many.
     pub limit: u32,
 }
@@ -101,5 +103,14 @@ pub trait AuditLog: Send + Sync {
     /// Appends records in one transaction; durable on return.
     async fn append(&self, records: Vec<AuditRecord>) -> Result<(), StoreError>;
 
-    async fn records(&self, tenant: TenantId, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError>;
+    /// Records with their numbers, which grow with each one that is appended.
+    async fn numbered(
+        &self,
+        tenant: TenantId,
+        query: AuditQuery,
+    ) -> Result<Vec<(i64, AuditRecord)>, StoreError>;
+
+    async fn records(&self, tenant: TenantId, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        Ok(self.numbered(tenant, query).await?.into_iter().map(|(_, record)| record).collect())
+    }
 }

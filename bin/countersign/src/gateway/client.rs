@@ -231,7 +231,7 @@ impl AuditLog for SiteClient {
         self.post("gatewayRecords", &body).await.map(drop).map_err(|no| unavailable(&no))
     }
 
-    async fn records(&self, _: TenantId, _: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn numbered(&self, _: TenantId, _: AuditQuery) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
         Err(unavailable(&NoAnswer::Refused("a gateway reads no audit log".to_owned())))
     }
 }

@@ -47,11 +47,11 @@ fn read(row: &Row) -> Result<AuditRecord, StoreError> {
 macro_rules! select_records {
     ($correlation:literal) => {
         concat!(
-            "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because FROM audit ",
+            "SELECT tenant, time, correlation, caller, client, action, scope, outcome, because, seq FROM audit ",
             "WHERE tenant = $1 AND ",
             $correlation,
             " AND ($3 = '' OR caller = $3) AND time >= $4 AND time <= $5 AND ($6 = '' OR LOWER(scope) LIKE $6) ",
-            "AND ($7 = 0 OR action NOT LIKE '%/read') ORDER BY seq DESC LIMIT $8"
+            "AND ($7 = 0 OR action NOT LIKE '%/read') AND seq < $8 ORDER BY seq DESC LIMIT $9"
         )
     };
 }
@@ -75,7 +75,11 @@ impl AuditLog for SqlStore {
         .await
     }
 
-    async fn records(&self, tenant: TenantId, query: AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+    async fn numbered(
+        &self,
+        tenant: TenantId,
+        query: AuditQuery,
+    ) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
         self.read("reading the audit", move |mut c| {
             let query = query.clone();
             Box::pin(async move {
@@ -89,18 +93,25 @@ impl AuditLog for SqlStore {
                         query.caller.map(|x| x.to_string()).unwrap_or_default(),
                         query.from.map_or(i64::MIN, Timestamp::micros),
                         query.until.map_or(i64::MAX, Timestamp::micros),
-                        // A superset where the text holds wildcards: whoever asks looks again.
-                        query.below.as_ref().map(|b| format!("{b}%")).unwrap_or_default(),
+                        query.below.as_deref().map(begins_with).unwrap_or_default(),
                         query.changes,
+                        query.before.unwrap_or(i64::MAX),
                         query.limit
                     ],
                 )
                 .await?
                 .iter()
-                .map(read)
+                .map(|row| Ok((row.int(9)?, read(row)?)))
                 .collect()
             })
         })
         .await
     }
+}
+
+/// A pattern for what begins so, and a little more: wildcards in the text stay, and it ends where ASCII does, because the
+/// two engines differ in what is a capital beyond it.
+fn begins_with(text: &str) -> String {
+    let plain = text.split(|c: char| !c.is_ascii()).next().unwrap_or_default();
+    format!("{plain}%")
 }

@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected should stop there"
 )]
 
+mod activity;
 mod attacks;
 mod authority;
 mod docs;
