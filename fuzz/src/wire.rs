@@ -94,7 +94,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 fn resource_body(bytes: &[u8]) {
-    if let Ok(body) = ResourceBody::parse(bytes) {
+    if let Ok(body) = ResourceBody::parse("Microsoft.KeyVault/vaults", bytes) {
         drop(body.tags());
     }
     if let Ok(body) = TagsBody::parse(bytes) {

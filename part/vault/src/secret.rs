@@ -371,6 +371,9 @@ fn check(
     if content_type.is_some_and(|t| t.chars().count() > CONTENT_TYPE_MAX_CHARS) {
         return invalid(format!("The contentType is longer than {CONTENT_TYPE_MAX_CHARS} characters."));
     }
+    if content_type.is_some_and(|t| t.contains('\0')) {
+        return invalid("The contentType holds the character NUL.".to_owned());
+    }
     if tags.len() > TAGS_MAX {
         return invalid(format!("More than {TAGS_MAX} tags are given."));
     }

@@ -15,6 +15,19 @@ pub struct BadQuery;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// One whose values are looked for in the store. A NUL is refused: nothing is called so, and PostgreSQL takes none in a
+    /// text.
+    ///
+    /// # Errors
+    /// [`BadQuery`].
+    pub fn storable(raw: Option<&str>) -> Result<Self, BadQuery> {
+        let all = Self::parse(raw)?;
+        if all.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(BadQuery);
+        }
+        Ok(all)
+    }
+
     /// # Errors
     /// [`BadQuery`].
     pub fn parse(raw: Option<&str>) -> Result<Self, BadQuery> {
@@ -45,6 +58,20 @@ impl Query {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(n, v)| (n.as_str(), v.as_str()))
     }
+}
+
+/// Whether a text in a JSON document holds the character NUL, which one of the databases takes in no text.
+pub fn json_has_nul(document: &[u8]) -> bool {
+    let mut rest = document;
+    while let Some(at) = rest.iter().position(|b| *b == b'\\') {
+        // An escape is the backslash and what follows it: two backslashes are no begin of another one.
+        let escape = &rest[at + 1..];
+        if escape.starts_with(b"u0000") {
+            return true;
+        }
+        rest = escape.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 fn form_decode(text: &str) -> Result<String, BadQuery> {
@@ -106,5 +133,19 @@ mod tests {
             assert_eq!(Query::parse(Some(bad)), Err(BadQuery), "{bad}");
         }
         assert!(Query::parse(Some(&"a=1&".repeat(65))).is_err());
+        assert_eq!(Query::parse(Some("a=x%00")).unwrap().get("a"), Some("x\0"));
+        for bad in ["a=x%00", "%00=1"] {
+            assert_eq!(Query::storable(Some(bad)), Err(BadQuery), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nul_in_json_is_seen_and_what_only_looks_like_one_is_not() {
+        for with in [r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, r#"["\\\u0000"]"#, r#"["x\"\u0000"]"#] {
+            assert!(json_has_nul(with.as_bytes()), "{with}");
+        }
+        for without in ["", "{}", r#"["\\u0000"]"#, r#"["u0000"]"#, r#"["\u0001"]"#, r#"["\u000"#, "\\"] {
+            assert!(!json_has_nul(without.as_bytes()), "{without}");
+        }
     }
 }

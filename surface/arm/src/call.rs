@@ -94,7 +94,7 @@ impl Call {
     /// The body of a row that reads a resource.
     pub fn input(&self) -> Result<Input, Failure> {
         self.check_column(self.reads == Body::Resource)?;
-        let body = ResourceBody::parse(&self.body)?;
+        let body = ResourceBody::parse(self.kind.name, &self.body)?;
         Ok(Input {
             when: self.when,
             tags: body.tags()?,

@@ -121,6 +121,16 @@ impl Failure {
         )
     }
 
+    pub fn bad_top(found: &str) -> Self {
+        Self::bad(
+            "InvalidFilterInQueryString",
+            format!(
+                "Invalid $top '{}' specified in the query string: it must be a number from 1.",
+                shown(found)
+            ),
+        )
+    }
+
     pub fn no_api_version() -> Self {
         Self::bad(
             "MissingApiVersionParameter",

@@ -29,7 +29,10 @@ use cs_names::Address;
 use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
-use cs_serve::{Bearer, Context, Query, Request, Response, Surface, bearer, read_body, single};
+use cs_serve::{
+    Bearer, Context, Query, Request, Response, Surface, bearer, json_has_nul, percent_decode, read_body,
+    single,
+};
 use cs_time::Chance;
 use cs_vault::Vaults;
 use cs_wire_arm::{GatewayKey, headers};
@@ -106,7 +109,7 @@ impl Arm {
     ) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
-        let query = Query::parse(head.uri.query()).map_err(|_| Failure::bad_uri())?;
+        let query = Query::storable(head.uri.query()).map_err(|_| Failure::bad_uri())?;
         if cloud::is_metadata(&head.method, &path) {
             return Ok(cloud::endpoints(&query, &context.address));
         }
@@ -123,6 +126,11 @@ impl Arm {
         }
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
         let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        if json_has_nul(&body) {
+            return Err(Failure::bad_body(
+                "The request content was invalid: a text holds the character NUL.".to_owned(),
+            ));
+        }
         self.enter(op, way, (method, path, query, body, when), context).await
     }
 
@@ -273,14 +281,17 @@ fn is_version(text: &str) -> bool {
         && rest.len() <= 32
 }
 
-/// Encoded separators would let two readers of one path see two resources (D01).
+/// Encoded separators would let two readers of one path see two resources (D01), and so would segments that many clients
+/// and proxies take away before they send: `.` and `..` name nothing here.
 fn check_path(path: &str) -> Result<(), Failure> {
-    if !path.contains(['%', '\\']) {
+    if !path.contains(['%', '\\']) && !path.contains("/.") {
         return Ok(());
     }
-    let lower = path.to_ascii_lowercase();
-    let odd = ["%2f", "%5c", "%00", "%25", "\\"].iter().any(|bad| lower.contains(bad));
-    if odd { Err(Failure::bad_uri()) } else { Ok(()) }
+    let clear = |segment: &str| {
+        let text = percent_decode(segment);
+        text.is_some_and(|text| text != "." && text != ".." && !text.contains(['/', '\\', '%', '\0']))
+    };
+    if path.split('/').all(clear) { Ok(()) } else { Err(Failure::bad_uri()) }
 }
 
 fn subscription_in(path: &str) -> Option<SubscriptionId> {

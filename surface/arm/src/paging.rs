@@ -17,14 +17,14 @@ const ROWS_MAX: usize = 1000;
 /// How many rows are asked for; 0 where the request does not say.
 pub(crate) fn top(call: &Call) -> Result<u32, Failure> {
     let Some(text) = call.query.get(TOP) else { return Ok(0) };
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| Failure::bad_filter(text))
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| Failure::bad_top(text))
 }
 
 /// What the last page ended with.
 pub(crate) fn after(call: &Call) -> Result<Option<String>, Failure> {
     let Some(token) = call.query.get(TOKEN) else { return Ok(None) };
     let text = cs_jose::decode_url(token).and_then(|bytes| String::from_utf8(bytes).ok());
-    text.map(Some).ok_or_else(Failure::bad_uri)
+    text.filter(|text| !text.contains('\0')).map(Some).ok_or_else(Failure::bad_uri)
 }
 
 /// The part of a list over scopes that is asked for.

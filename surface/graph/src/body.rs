@@ -3,7 +3,7 @@
 use cs_time::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, kept};
 
 /// Said by the site, ignored when sent.
 const READ_ONLY: &[&str] = &[
@@ -27,6 +27,8 @@ pub(crate) struct Body(Map<String, Value>);
 
 impl Body {
     pub fn read(bytes: &[u8]) -> Result<Self, Failure> {
+        // As in the resource manager: RFC 8259 lets a reader pass over a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(map)) => Ok(Self(map)),
             _ => Err(Failure::bad("Unable to read JSON request payload. It must be a JSON object.")),
@@ -98,10 +100,14 @@ impl Body {
     }
 
     /// What is left, to be kept as it is; `null` stays, it takes a member away.
-    pub fn rest(mut self) -> Map<String, Value> {
+    ///
+    /// # Errors
+    /// A member that Graph knows is of another type.
+    pub fn rest(mut self) -> Result<Map<String, Value>, Failure> {
         self.0
             .retain(|name, _| !READ_ONLY.iter().any(|r| r.eq_ignore_ascii_case(name)) && !name.contains('@'));
-        self.0
+        kept::check(&self.0)?;
+        Ok(self.0)
     }
 }
 

@@ -7,7 +7,7 @@ use cs_audit::AuditRecord;
 use cs_directory::{DirectoryError, Principals};
 use cs_ids::ObjectId;
 use cs_rbac::{Allowed, Operation};
-use cs_serve::{Context, Params, Query, Response};
+use cs_serve::{Context, Params, Query, Response, json_has_nul};
 
 use crate::{Parts, body::Body, doors::Tables, failure::Failure, path};
 
@@ -37,9 +37,12 @@ impl Call {
         (method, target): (&str, &http::Uri),
     ) -> Result<(Handler, Self), Failure> {
         let query =
-            Query::parse(target.query()).map_err(|_| Failure::bad("The query string cannot be read."))?;
+            Query::storable(target.query()).map_err(|_| Failure::bad("The query string cannot be read."))?;
         if query.has_duplicates() {
             return Err(Failure::bad("A query parameter is given more than once."));
+        }
+        if target.path().contains("%00") {
+            return Err(Failure::bad("The path cannot be read."));
         }
         let path = path::plain(&parts, &op, target.path()).await?;
         let (run, params) = doors.find(method, &path, &query)?;
@@ -60,6 +63,10 @@ impl Call {
 
     /// Runs what is behind the door. A refusal is on record before it is answered.
     pub async fn attend(&self, run: Handler) -> Answer {
+        // A batch is looked at step by step: one that cannot be stored does not take the others along.
+        if !self.path.ends_with("$batch") && json_has_nul(&self.body) {
+            return Err(Failure::bad("Unable to read JSON request payload. A text holds the character NUL."));
+        }
         let outcome = run(self).await;
         if let Err(Failure::Directory(DirectoryError::Denied(denied))) = &outcome {
             let record = AuditRecord::denied(&self.op, denied);

@@ -9,6 +9,7 @@ mod call;
 mod doors;
 mod failure;
 mod filter;
+mod kept;
 mod objects;
 mod path;
 mod types;

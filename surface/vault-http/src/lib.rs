@@ -84,9 +84,13 @@ impl VaultHttp {
         let Place::Vault(label) = &context.place else { return Err(Failure::NoSuchVault(String::new())) };
         let vault = self.vaults.open(label).await?.ok_or_else(|| Failure::NoSuchVault(label.clone()))?;
         let op = self.caller(request.headers(), context, &vault)?;
-        let query = Query::parse(request.uri().query())
+        let query = Query::storable(request.uri().query())
             .map_err(|_| Failure::bad("The query string cannot be read."))?;
         let (method, path) = (request.method().as_str().to_owned(), request.uri().path().to_owned());
+        // Nothing is called so, and PostgreSQL takes no NUL in a text.
+        if path.contains("%00") {
+            return Err(Failure::bad("The path cannot be read."));
+        }
         let (door, params) = match self.doors.find(&method, &path, &query) {
             Found::Door(door, params) => (door, params),
             Found::OtherMethods(allowed) => return Err(Failure::Method(allowed)),

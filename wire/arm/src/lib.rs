@@ -3,6 +3,7 @@
 
 mod authorization;
 mod cloud;
+mod described;
 mod error;
 mod filter;
 pub mod graph;

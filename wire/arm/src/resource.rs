@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::described;
+
 /// The body is no resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadBody(pub String);
@@ -17,15 +19,16 @@ pub struct ResourceBody {
 }
 
 impl ResourceBody {
-    /// An empty body is an empty resource. Nesting beyond serde_json's 128 levels is refused (D07).
+    /// Reads a resource of the type `kind`. An empty body is an empty resource. Nesting beyond serde_json's 128 levels is refused (D07).
     ///
     /// # Errors
     /// [`BadBody`] with a sentence for the caller, which names the member that is of the wrong type.
-    pub fn parse(bytes: &[u8]) -> Result<Self, BadBody> {
+    pub fn parse(kind: &str, bytes: &[u8]) -> Result<Self, BadBody> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
         let mut rest = object(bytes)?;
+        described::check(kind, &rest)?;
         let location = match rest.shift_remove("location") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text),
@@ -53,6 +56,8 @@ impl ResourceBody {
 /// # Errors
 /// [`BadBody`] with a sentence for the caller.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadBody> {
+    // Editors and shells of some systems begin a file with a byte order mark; RFC 8259 lets a reader pass over it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(BadBody("The request content was invalid: it must be a JSON object.".to_owned())),
@@ -62,7 +67,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadBody> {
     }
 }
 
-fn wrong(member: &str, what: &str) -> BadBody {
+pub(crate) fn wrong(member: &str, what: &str) -> BadBody {
     // A member's name comes from the caller: short, and on one line (H06).
     let member: String =
         member.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -77,12 +77,12 @@ async fn d07_odd_extensions_are_refused() {
     let world = world().await;
     for (name, body, code) in [
         ("x", r#"{"properties":{"type":"T"}}"#, "InvalidParameter"),
-        ("x", r#"{"properties":{"publisher":1,"type":"T"}}"#, "InvalidParameter"),
+        ("x", r#"{"properties":{"publisher":1,"type":"T"}}"#, "InvalidRequestContent"),
         ("x", r#"{"properties":{"publisher":"P","type":"T","settings":"s"}}"#, "InvalidParameter"),
         (
             "x",
             r#"{"properties":{"publisher":"P","type":"T","autoUpgradeMinorVersion":"yes"}}"#,
-            "InvalidParameter",
+            "InvalidRequestContent",
         ),
         ("x", r#"{"properties":[]}"#, "InvalidRequestContent"),
         ("a%20b", r#"{"properties":{"publisher":"P","type":"T"}}"#, "InvalidParameter"),

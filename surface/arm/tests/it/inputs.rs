@@ -227,43 +227,47 @@ async fn d07_wrong_types_name_the_property_at_every_type() {
     let guid = "00000000-0000-0000-0000-0000000000aa";
     for (target, body, named) in [
         (at(&format!("{MACHINE}/m1")), json!({"location": 5}), "'location'"),
-        (at(&format!("{MACHINE}/m1")), json!({"properties": {"clientPublicKey": {}}}), "'clientPublicKey'"),
+        (
+            at(&format!("{MACHINE}/m1")),
+            json!({"properties": {"clientPublicKey": {}}}),
+            "'properties.clientPublicKey'",
+        ),
         (at(&format!("{MACHINE}/m1")), json!({"identity": "SystemAssigned"}), "'identity'"),
         (
             at(&format!("{VAULT}/kv1")),
             json!({"location": "local", "properties": {"enableRbacAuthorization": "yes"}}),
-            "'enableRbacAuthorization'",
+            "'properties.enableRbacAuthorization'",
         ),
         (
             at(&format!("{VAULT}/kv1")),
             json!({"location": "local", "properties": {"enableRbacAuthorization": true, "softDeleteRetentionInDays": "7"}}),
-            "'softDeleteRetentionInDays'",
+            "'properties.softDeleteRetentionInDays'",
         ),
         (
             at(&format!("{VAULT}/kv1")),
             json!({"location": "local", "properties": {"enableRbacAuthorization": true, "sku": 7}}),
-            "'sku'",
+            "'properties.sku'",
         ),
         (
             at(&format!("{ACCOUNT}/sa1")),
             json!({"location": "local", "properties": {"supportsHttpsTrafficOnly": 1}}),
-            "'supportsHttpsTrafficOnly'",
+            "'properties.supportsHttpsTrafficOnly'",
         ),
         (
             at(&format!("{ACCOUNT}/sa1")),
             json!({"location": "local", "properties": {"encryption": []}}),
-            "'encryption'",
+            "'properties.encryption'",
         ),
         (at(&format!("{ACCOUNT}/sa1")), json!({"location": "local", "sku": "Standard_LRS"}), "'sku'"),
         (
             at(&format!("{ACCOUNT}/sa1/blobServices/default/containers/box")),
             json!({"properties": {"metadata": []}}),
-            "'metadata'",
+            "'properties.metadata'",
         ),
         (
             at(&format!("{IDENTITY}/uai1/federatedIdentityCredentials/fic1")),
             json!({"properties": {"issuer": 1}}),
-            "'issuer'",
+            "'properties.issuer'",
         ),
         (
             scope(&format!("roleAssignments/{guid}")),
@@ -275,7 +279,7 @@ async fn d07_wrong_types_name_the_property_at_every_type() {
             json!({"properties": {"roleName": "r", "permissions": [{"actions": "*"}], "assignableScopes": [S]}}),
             "'properties.permissions[0].actions'",
         ),
-        (scope("locks/l1"), json!({"properties": {"level": 1}}), "'level'"),
+        (scope("locks/l1"), json!({"properties": {"level": 1}}), "'properties.level'"),
         (
             format!("{S}/resourceGroups/Lab/providers/Microsoft.Resources/tags/default"),
             json!({"properties": {"tags": {"a": []}}}),

@@ -26,5 +26,6 @@ mod server_certificates;
 mod servers;
 mod shapes;
 mod signatures;
+mod texts;
 mod world;
 mod writers;

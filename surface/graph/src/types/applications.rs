@@ -65,7 +65,7 @@ async fn create(call: &Call) -> Answer {
     let mut body = call.body()?;
     let (display_name, uris) = (body.needed("displayName")?, body.texts("identifierUris")?);
     let keys = credentials::certificates(&mut body)?.unwrap_or_default();
-    let new = NewApplication { display_name, uris: uris.unwrap_or_default(), details: body.rest() };
+    let new = NewApplication { display_name, uris: uris.unwrap_or_default(), details: body.rest()? };
     let made = call.directory().create_application(&call.op, &allowed, new).await?;
     if let Err(refused) = credentials::set(call, &allowed, KeyRing::of_application(made.client), keys).await {
         // A half-made application would be found by the next attempt of the same name.
@@ -83,7 +83,7 @@ async fn change(call: &Call) -> Answer {
     let change = ApplicationChange {
         display_name: body.text("displayName")?,
         uris: body.texts("identifierUris")?,
-        details: body.rest(),
+        details: body.rest()?,
     };
     call.directory().change_application(&call.op, &allowed, known.object, change).await?;
     if let Some(keys) = keys {

@@ -86,7 +86,7 @@ async fn create(call: &Call) -> Answer {
         ));
     }
     let (display_name, nickname) = (body.needed("displayName")?, body.needed("mailNickname")?);
-    let new = NewGroup { display_name, nickname, details: body.rest() };
+    let new = NewGroup { display_name, nickname, details: body.rest()? };
     let made = call.directory().create_group(&call.op, &allowed, new).await?;
     call.refresh().await?;
     one(call, StatusCode::CREATED, OF, &objects::principal(call, &made, false).await?)
@@ -98,7 +98,7 @@ async fn change(call: &Call) -> Answer {
     let change = PersonChange {
         display_name: body.text("displayName")?,
         nickname: body.text("mailNickname")?,
-        details: body.rest(),
+        details: body.rest()?,
         ..PersonChange::default()
     };
     call.directory().change_person(&call.op, &allowed, known.object, change).await?;

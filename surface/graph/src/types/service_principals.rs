@@ -68,7 +68,7 @@ async fn create(call: &Call) -> Answer {
     };
     let enabled = body.flag("accountEnabled")?.unwrap_or(true);
     let keys = credentials::certificates(&mut body)?.unwrap_or_default();
-    let new = NewServicePrincipal { client, enabled, details: body.rest() };
+    let new = NewServicePrincipal { client, enabled, details: body.rest()? };
     let made = call.directory().create_service_principal(&call.op, &allowed, new).await?;
     if let Err(refused) = credentials::set(call, &allowed, KeyRing::of_principal(client), keys).await {
         // A half-made one would refuse the next attempt.
@@ -85,7 +85,7 @@ async fn change(call: &Call) -> Answer {
     let mut body = call.body()?;
     let keys = credentials::certificates(&mut body)?;
     let enabled = body.flag("accountEnabled")?;
-    let change = (enabled, body.rest());
+    let change = (enabled, body.rest()?);
     call.directory().change_service_principal(&call.op, &allowed, known.object, change).await?;
     if let Some(keys) = keys {
         credentials::set(call, &allowed, ring_of(&known)?, keys).await?;

@@ -60,7 +60,7 @@ async fn create(call: &Call) -> Answer {
     let nickname = body.text("mailNickname")?;
     let (display_name, principal_name) = (body.needed("displayName")?, body.needed("userPrincipalName")?);
     let enabled = body.flag("accountEnabled")?.unwrap_or(true);
-    let mut details = body.rest();
+    let mut details = body.rest()?;
     details.extend(nickname.map(|n| ("mailNickname".to_owned(), n.into())));
     let new = NewUser { display_name, principal_name, enabled, details };
     let made = call.directory().create_user(&call.op, &allowed, new).await?;
@@ -76,7 +76,7 @@ async fn change(call: &Call) -> Answer {
         principal_name: body.text("userPrincipalName")?,
         nickname: body.text("mailNickname")?,
         enabled: body.flag("accountEnabled")?,
-        details: body.rest(),
+        details: body.rest()?,
     };
     call.directory().change_person(&call.op, &allowed, known.object, change).await?;
     call.refresh().await?;

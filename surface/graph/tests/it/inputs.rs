@@ -118,3 +118,59 @@ async fn other_paths_and_methods_are_answered_in_graphs_words() {
     assert_eq!(reply.headers["client-request-id"], "mine");
     assert_eq!(reply.headers["request-id"].to_str().unwrap().len(), 36);
 }
+
+/// On PostgreSQL each of these was a database error, which says "try again".
+#[tokio::test]
+async fn d07_a_nul_is_refused_wherever_it_stands() {
+    let world = World::new().await;
+    for target in [
+        "/servicePrincipals?$filter=displayName eq '%00'",
+        "/groups?$filter=startswith(displayName,'%00')",
+        "/applications?$filter=identifierUris/any(s:s eq '%00')",
+        "/users/%00",
+        "/users/a%00@b",
+        "/users('%00')",
+    ] {
+        let reply = world.get(target).await;
+        assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{target}");
+    }
+    let within = json!({"requests": [{"id": "1", "method": "GET", "url": "/users/a%00"}]});
+    let answered = world.post("/$batch", &within).await.ok();
+    assert_eq!(answered["responses"][0]["status"], 400);
+    let body = r#"{"displayName":"a","description":"\u0000","mailNickname":"a","mailEnabled":false,"securityEnabled":true}"#;
+    let reply = world.send("admin", "POST", "/groups", body).await;
+    assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{}", reply.text);
+}
+
+/// One application whose `tags` were numbers would end the list for every client that has types.
+#[tokio::test]
+async fn a_kept_member_of_the_wrong_type_is_refused_by_its_name() {
+    let world = World::new().await;
+    for (name, value) in [
+        ("tags", json!([7])),
+        ("web", json!("x")),
+        ("web.redirectUris", json!("x")),
+        ("appRoles", json!(["x"])),
+        ("requiredResourceAccess", json!({})),
+        ("isFallbackPublicClient", json!("yes")),
+        ("notes", json!(7)),
+    ] {
+        let nested = name.rsplit('.').fold(value, |inner, member| json!({ member: inner }));
+        let mut body = json!({"displayName": "a"});
+        body.as_object_mut().unwrap().extend(nested.as_object().unwrap().clone());
+        let reply = world.post("/applications", &body).await;
+        assert_eq!(reply.refusal(), (400, "Request_BadRequest".into()), "{name}");
+        assert!(reply.text.contains(&format!("'{name}'")), "{}", reply.text);
+    }
+    let user = json!({"displayName": "a", "userPrincipalName": "a@b.example", "mailNickname": "a", "accountEnabled": true,
+        "passwordProfile": {"password": "not kept: 1"}, "jobTitle": ["x"]});
+    assert!(world.post("/users", &user).await.text.contains("'jobTitle'"));
+    let kept = json!({"displayName": "a", "tags": null, "web": {"redirectUris": ["https://a.example"], "other": 7}, "x": [1]});
+    assert_eq!(
+        world.post("/applications", &kept).await.ok()["x"],
+        json!([1]),
+        "what Graph does not name is kept"
+    );
+    let marked = world.send("admin", "POST", "/applications", "\u{feff}{\"displayName\":\"b\"}").await;
+    assert_eq!(marked.status, 201, "a byte order mark is passed over: {}", marked.text);
+}

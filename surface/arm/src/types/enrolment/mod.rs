@@ -56,7 +56,7 @@ pub(crate) fn is_join(method: &Method, path: &str) -> bool {
 /// On whose behalf a join is looked at before its token is proven: nobody, in the tenant that the token names.
 pub(crate) fn nobody(body: &[u8]) -> Result<Caller, Failure> {
     let unknown = || Failure::from(ResourceError::JoinTokenUnknown);
-    let body = ResourceBody::parse(body)?;
+    let body = ResourceBody::parse(TYPE.name, body)?;
     match body.rest.get("joinToken") {
         None | Some(Value::Null) => Err(Failure::no_token()),
         Some(Value::String(text)) => {

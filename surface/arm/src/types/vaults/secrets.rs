@@ -82,7 +82,7 @@ fn refused(error: VaultError) -> Failure {
 
 async fn list(call: &Call) -> Answer {
     let vault = vault(call).await?;
-    let bad = || Failure::bad_filter(call.query.get("$top").unwrap_or_default());
+    let bad = || Failure::bad_top(call.query.get("$top").unwrap_or_default());
     let size = match call.query.get("$top") {
         None => PAGE_MAX,
         Some(n) => n.parse::<u32>().ok().filter(|n| *n > 0).ok_or_else(bad)?.min(PAGE_MAX),
