@@ -88,10 +88,10 @@ def a_deleted_blob_is_gone():
 @case
 def metadata_and_content_type_are_kept():
     from azure.storage.blob import ContentSettings
-    BOX.upload_blob("dressed", b"{}", metadata={"owner": "tests"}, content_settings=ContentSettings("application/json"))
+    BOX.upload_blob("dressed", b"{}", metadata={"Owner": "tests", "lower": "too"}, content_settings=ContentSettings("application/json"))
     properties = BOX.get_blob_client("dressed").get_blob_properties()
     assert properties.content_settings.content_type == "application/json"
-    assert properties.metadata == {"owner": "tests"}
+    assert properties.metadata == {"Owner": "tests", "lower": "too"}
 
 
 @case

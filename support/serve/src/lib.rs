@@ -18,7 +18,7 @@ pub use body::{
 };
 pub use doors::{Door, Doors, Found, Needs, Params, Paths};
 pub use headers::{Bearer, bearer, single};
-pub use listener::{Limits, Listener, Protocol};
+pub use listener::{Limits, Listener, Protocol, Spelling, spelled};
 pub use query::{BadQuery, Query, json_has_nul, percent_decode, percent_encode};
 pub use router::{Context, Dates, HostRouter, Peer, Router, Surface};
 pub use shutdown::Shutdown;

@@ -4,6 +4,7 @@ mod crowd;
 #[cfg(feature = "http2")]
 mod http2;
 mod incoming;
+mod spelling;
 
 use std::{
     io,
@@ -26,6 +27,7 @@ use tokio::{
 };
 
 use self::crowd::{Crowd, Place};
+pub use self::spelling::{Spelling, spelled};
 use crate::{Peer, Response, Router, Shutdown, text};
 
 /// Bounds of a listener.
@@ -204,6 +206,7 @@ async fn talk_http1<S>(
         .header_read_timeout(limits.head)
         .max_buf_size(limits.head_bytes.max(8192))
         .title_case_headers(title_case)
+        .preserve_header_case(!title_case)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     see_out(connection, |connection| connection.graceful_shutdown(), peer, &place, &until).await;
@@ -237,6 +240,7 @@ async fn answer(
 ) -> Result<Response, std::convert::Infallible> {
     let _busy = place.busy();
     let comes_anyway = incoming::comes_anyway(request.version(), request.headers());
+    let http1 = request.version() < http::Version::HTTP_2;
     let (parts, body) = request.into_parts();
     let (body, mut left_over) = incoming::arriving(body);
     let request = http::Request::from_parts(parts, body);
@@ -248,8 +252,14 @@ async fn answer(
             tokio::spawn(incoming::read_on(rest));
         }
     }
-    Ok(outcome.unwrap_or_else(|_| {
+    let mut answer = outcome.unwrap_or_else(|_| {
         tracing::error!(?peer, "a handler panicked");
         text(StatusCode::INTERNAL_SERVER_ERROR, "The request failed inside the server.")
-    }))
+    });
+    if let Some(names) = answer.extensions_mut().remove::<Spelling>()
+        && http1
+    {
+        answer.extensions_mut().extend(spelling::written(names).await);
+    }
+    Ok(answer)
 }

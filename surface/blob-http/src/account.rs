@@ -134,7 +134,7 @@ pub(crate) async fn create(call: &Call<'_>) -> Result<Response, Failure> {
     if headers::one(call.headers, "x-ms-blob-public-access")?.is_some() {
         return Err(Code::PUBLIC_ACCESS.into());
     }
-    let metadata = headers::metadata(call.headers)?;
+    let metadata = headers::metadata(call.headers, &call.written)?;
     let row =
         call.blobs.create_container(call.op, &call.allowed, call.account, &call.container, metadata).await?;
     let mut response = plain(StatusCode::CREATED);
@@ -146,9 +146,9 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
     let conditions = headers::conditions(call.headers)?;
     let row = call.blobs.readable(call.account, &call.container, &conditions).await?;
     let mut response = plain(StatusCode::OK);
+    headers::put_metadata(&mut response, &row.metadata);
     let out = response.headers_mut();
     headers::stamp(out, &row.etag, row.modified);
-    headers::put_metadata(out, &row.metadata);
     leases::describe(out, row.lease.as_ref(), call.op.started);
     for (name, value) in [
         ("x-ms-has-immutability-policy", "false"),
@@ -162,7 +162,8 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
-    let (metadata, conditions) = (headers::metadata(call.headers)?, headers::conditions(call.headers)?);
+    let (metadata, conditions) =
+        (headers::metadata(call.headers, &call.written)?, headers::conditions(call.headers)?);
     let row = call
         .blobs
         .set_container_metadata(call.op, &call.allowed, call.account, &call.container, metadata, &conditions)

@@ -50,7 +50,7 @@ pub(crate) fn new_blob(call: &Call<'_>, plain: bool) -> Result<NewBlob, Failure>
         container: call.container.clone(),
         name: call.blob.clone(),
         properties,
-        metadata: headers::metadata(call.headers)?,
+        metadata: headers::metadata(call.headers, &call.written)?,
         conditions: headers::conditions(call.headers)?,
         only_new: call.allowed.action() == BLOB_ADD,
     })
@@ -139,8 +139,8 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Response, Failure> {
         0 => empty(),
         _ => stream(chunks.map(|chunk| chunk.map_err(|e| Box::new(e) as BoxError))),
     });
+    headers::describe(&mut response, &content.blob, ranged, call.op.started);
     let out = response.headers_mut();
-    headers::describe(out, &content.blob, ranged, call.op.started);
     if let Some(Checks { md5, crc64 }) = checks {
         match md5 {
             Some(md5) if with_md5 => headers::put(out, "content-md5", &md5),
@@ -160,7 +160,7 @@ pub(crate) async fn head(call: &Call<'_>) -> Result<Response, Failure> {
     let blob = call.blobs.head(&call.allowed, call.account, &call.container, &call.blob).await?;
     may_read(call, &blob)?;
     let mut response = http::Response::new(empty());
-    headers::describe(response.headers_mut(), &blob, false, call.op.started);
+    headers::describe(&mut response, &blob, false, call.op.started);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(blob.length));
     Ok(response)
 }
@@ -170,7 +170,7 @@ pub(crate) async fn get_metadata(call: &Call<'_>) -> Result<Response, Failure> {
     may_read(call, &blob)?;
     let mut response = plain(StatusCode::OK);
     headers::stamp(response.headers_mut(), &blob.etag, blob.modified);
-    headers::put_metadata(response.headers_mut(), &blob.metadata);
+    headers::put_metadata(&mut response, &blob.metadata);
     Ok(response)
 }
 
@@ -192,7 +192,7 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn set_metadata(call: &Call<'_>) -> Result<Response, Failure> {
-    let metadata = headers::metadata(call.headers)?;
+    let metadata = headers::metadata(call.headers, &call.written)?;
     described(call, move |blob| blob.metadata.clone_from(&metadata)).await
 }
 

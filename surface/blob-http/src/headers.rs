@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use cs_blob::{BlobError, BlobProperties, BlobRow, Conditions};
 use cs_ids::ContainerName;
-use cs_serve::{Query, single};
+use cs_serve::{Query, Response, Spelling, single};
 use cs_time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -47,18 +47,26 @@ pub(crate) fn one<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Opti
     single(headers, name).map_err(|()| Failure::header(name, "given twice or not text"))
 }
 
-/// `x-ms-meta-*`. Names are C# identifiers, kept in the case HTTP left them.
-pub(crate) fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Failure> {
-    let mut all = Vec::new();
+pub(crate) const METADATA: &str = "x-ms-meta-";
+
+/// `x-ms-meta-*`, with their names as they were written. Names are C# identifiers, kept in the given case and compared without.
+pub(crate) fn metadata(headers: &HeaderMap, written: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let mut all: Vec<(String, String)> = Vec::new();
     let mut size = 0;
     for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix("x-ms-meta-") else { continue };
+        let as_written = written.iter().find(|written| written.eq_ignore_ascii_case(name.as_str()));
+        let name = as_written.map_or(name.as_str(), String::as_str);
+        let Some(name) =
+            name.get(METADATA.len()..).filter(|_| name[..METADATA.len()].eq_ignore_ascii_case(METADATA))
+        else {
+            continue;
+        };
         let value = value.to_str().map_err(|_| Code::INVALID_METADATA)?;
         let identifier = name
             .bytes()
             .enumerate()
             .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit());
-        if name.is_empty() || !identifier || all.iter().any(|(n, _)| n == name) {
+        if name.is_empty() || !identifier || all.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
             return Err(Code::INVALID_METADATA.into());
         }
         size += name.len() + value.len();
@@ -244,17 +252,28 @@ pub(crate) fn stamp(headers: &mut HeaderMap, etag: &str, modified: Timestamp) {
     put(headers, "last-modified", &modified.rfc1123());
 }
 
-pub(crate) fn put_metadata(headers: &mut HeaderMap, metadata: &[(String, String)]) {
+pub(crate) fn put_metadata(response: &mut Response, metadata: &[(String, String)]) {
+    let mut spelled = Vec::new();
     for (name, value) in metadata {
-        let name = HeaderName::from_bytes(format!("x-ms-meta-{name}").as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-            headers.insert(name, value);
+        let full = format!("{METADATA}{name}");
+        if let (Ok(header), Ok(value)) =
+            (HeaderName::from_bytes(full.as_bytes()), HeaderValue::from_str(value))
+        {
+            response.headers_mut().insert(header, value);
         }
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            spelled.push(full);
+        }
+    }
+    if !spelled.is_empty() {
+        response.extensions_mut().insert(Spelling(spelled));
     }
 }
 
 /// What GET and HEAD of a blob say about it; `ranged` moves the MD5 of the whole aside.
-pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool, now: Timestamp) {
+pub(crate) fn describe(response: &mut Response, blob: &BlobRow, ranged: bool, now: Timestamp) {
+    put_metadata(response, &blob.metadata);
+    let headers = response.headers_mut();
     stamp(headers, &blob.etag, blob.modified);
     let p = &blob.properties;
     put(headers, "content-type", p.content_type.as_deref().unwrap_or("application/octet-stream"));
@@ -284,7 +303,6 @@ pub(crate) fn describe(headers: &mut HeaderMap, blob: &BlobRow, ranged: bool, no
     if !p.tags.is_empty() {
         put(headers, "x-ms-tag-count", &p.tags.len().to_string());
     }
-    put_metadata(headers, &blob.metadata);
 }
 
 #[cfg(test)]

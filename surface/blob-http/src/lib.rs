@@ -76,6 +76,8 @@ pub(crate) struct Call<'c> {
     pub allowed: Allowed,
     pub query: &'c Query,
     pub headers: &'c HeaderMap,
+    /// Names of metadata headers as the client wrote them.
+    pub written: Vec<String>,
     /// `https://{account}.blob.core.S[:port]/`
     pub endpoint: String,
     pub container: String,
@@ -180,6 +182,7 @@ impl BlobHttp {
             allowed,
             query: &query,
             headers: &parts.headers,
+            written: cs_serve::spelled(&parts, headers::METADATA).await,
             endpoint: match style {
                 Style::Host => format!("{}/", context.address.blob(label)),
                 Style::Path { endpoint } => endpoint.clone(),

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cs_serve::{Limits, Listener, Peer, Protocol, Request, Response, Router, Shutdown, read_body, text};
+use cs_serve::{
+    Limits, Listener, Peer, Protocol, Request, Response, Router, Shutdown, Spelling, read_body, spelled, text,
+};
 use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -31,10 +33,14 @@ async fn connected() -> TcpStream {
 }
 
 async fn connected_by(protocol: Protocol) -> TcpStream {
+    connected_to(protocol, Arc::new(Hasty)).await
+}
+
+async fn connected_to(protocol: Protocol, router: Arc<dyn Router>) -> TcpStream {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (limits, shutdown) = (Limits::metadata(), Shutdown::new());
-    Listener::Tcp(listener).serve(protocol, Arc::new(Hasty), limits, &shutdown);
+    Listener::Tcp(listener).serve(protocol, router, limits, &shutdown);
     TcpStream::connect(address).await.unwrap()
 }
 
@@ -54,6 +60,50 @@ async fn put(stream: &mut TcpStream, path: &str, size: usize) {
     let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b'x'; size]).await.unwrap();
+}
+
+/// Answers with the metadata it was sent.
+struct Echo;
+
+#[async_trait]
+impl Router for Echo {
+    async fn answer(&self, request: Request, _: Peer) -> Response {
+        let parts = request.into_parts().0;
+        let names = spelled(&parts, "x-ms-meta-").await;
+        let mut response = text(StatusCode::OK, names.join(" "));
+        for (name, value) in parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-ms-meta-"))
+        {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response.extensions_mut().insert(Spelling(names));
+        response
+    }
+}
+
+/// Azure keeps names of metadata in the case they were given, which to HTTP is none.
+#[tokio::test]
+async fn names_of_headers_can_be_read_and_written_as_they_were_given() {
+    let mut stream = connected_to(Protocol::Plain, Arc::new(Echo)).await;
+    for (sent, names) in [
+        (
+            "x-ms-meta-Owner: a\r\nX-MS-Meta-two_Parts: b:c\r\nx-ms-meta-plain:\r\n",
+            "x-ms-meta-Owner X-MS-Meta-two_Parts x-ms-meta-plain",
+        ),
+        ("x-other: x-ms-meta-Not: 1\r\n", ""),
+        ("x-ms-meta-Last: \u{e4}\r\n", "x-ms-meta-Last"),
+    ] {
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: x\r\n{sent}\r\n").as_bytes()).await.unwrap();
+        let (mut answer, mut buffer) = (String::new(), [0; 4096]);
+        while !answer.ends_with(&format!("\r\n\r\n{names}")) {
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "closed after: {answer}");
+            answer.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+        let head = answer.split("\r\n\r\n").next().unwrap();
+        let written = head.lines().filter(|line| line.to_lowercase().starts_with("x-ms-meta-"));
+        assert!(written.map(|line| line.split(':').next().unwrap()).eq(names.split_whitespace()), "{answer}");
+        assert!(head.contains("\r\ncontent-type: "), "{answer}");
+    }
 }
 
 /// Scripts grep for `Www-Authenticate` at the metadata services; clients of blobs take names of metadata as they come.

@@ -10,4 +10,5 @@ mod keys;
 mod leases;
 mod notes;
 mod signatures;
+mod spelling;
 mod world;

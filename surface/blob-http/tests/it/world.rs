@@ -12,7 +12,7 @@ use cs_ids::{CorrelationId, ObjectId, ResourceId, SubscriptionId, TenantId};
 use cs_names::{Address, SiteNames, Surface as Place};
 use cs_rbac::Caller;
 use cs_seal::{Aad, Key, MacKey};
-use cs_serve::{Body, BoxError, Context, Peer, Surface, full, read_body, stream};
+use cs_serve::{Body, BoxError, Context, Peer, Request, Response, Surface, full, read_body, stream};
 use cs_store::{
     Assignment, Assignments, AuditOutcome, AuditRecord, Directory, Expect, HostKind, Principal,
     PrincipalKind, Resource, ResourceWrite, Resources,
@@ -182,6 +182,12 @@ impl World {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        let (parts, body) = self.serve(request.body(body).unwrap(), tls).await.into_parts();
+        let body = read_body(body, 256 << 20).await.unwrap();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub async fn serve(&self, request: Request, tls: bool) -> Response {
         let context = Context {
             peer: Peer { address: None, local: None, tls, connection: 0 },
             request_id: SeededChance::new(9).uuid(),
@@ -189,9 +195,7 @@ impl World {
             address: Address::new(SiteNames::under("s.example").unwrap(), 443),
             place: Place::Blob { account: "acct".into(), secondary: false },
         };
-        let (parts, body) = self.surface.serve(request.body(body).unwrap(), context).await.into_parts();
-        let body = read_body(body, 256 << 20).await.unwrap();
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        self.surface.serve(request, context).await
     }
 
     /// A shared key of the account, made when the account was or at the time given.
