@@ -21,7 +21,18 @@ pub enum StoreError {
     /// The disk or the database is full; nothing was changed.
     #[error("{attempt}: no space left")]
     Full { attempt: &'static str },
+    /// The database cannot take a text of the caller's: PostgreSQL none with a NUL in it, and none of a few thousand bytes where
+    /// it is looked for by. Nothing was changed, and the same again will be refused again.
+    #[error("{attempt}: {cause}")]
+    Unstorable { attempt: &'static str, cause: String },
     /// A stored value cannot be read as what it should be.
     #[error("stored {what} is damaged: {cause}")]
     Damaged { what: &'static str, cause: String },
+}
+
+impl StoreError {
+    /// Whether the caller's own text is the reason, so that trying again is no use.
+    pub fn is_unstorable(&self) -> bool {
+        matches!(self, Self::Unstorable { .. })
+    }
 }

@@ -508,12 +508,21 @@ impl From<ResourceError> for Failure {
                 "AnotherOperationInProgress",
                 "Another operation on this resource is in progress. Please try again.",
             ),
+            ResourceError::Store(store) if store.is_unstorable() => Self::unstorable(),
             ResourceError::Store(store) => Self::store(&store.to_string()),
         }
     }
 }
 
 impl Failure {
+    /// What one database takes and another does not.
+    fn unstorable() -> Self {
+        Self::bad(
+            "InvalidParameter",
+            "A name, tag or other text of the request is longer than this site's database can look for, or holds the character NUL.",
+        )
+    }
+
     fn store(why: &str) -> Self {
         tracing::error!(why, "the store failed a request of the resource manager");
         Self::busy()

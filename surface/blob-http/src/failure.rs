@@ -255,6 +255,7 @@ pub(crate) fn of_part(error: BlobError) -> Failure {
         BlobError::Leased(LeaseRefusal::Mismatch) => Code::LEASE_MISMATCH_BLOB.into(),
         BlobError::Leased(LeaseRefusal::NotPresent) => Code::LEASE_NOT_PRESENT_BLOB.into(),
         BlobError::Lease(fault) => of_lease(fault).into(),
+        BlobError::Store(store) if store.is_unstorable() => Code::OUT_OF_RANGE_INPUT.into(),
         BlobError::Bytes(_) | BlobError::Store(_) => {
             let mut cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             if let BlobError::Store(store) = &error {

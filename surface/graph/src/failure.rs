@@ -179,6 +179,12 @@ fn of_directory(error: &DirectoryError) -> (StatusCode, &'static str, String) {
             "Authorization_RequestDenied",
             "Insufficient privileges to complete the operation.".to_owned(),
         ),
+        DirectoryError::Store(store) if store.is_unstorable() => (
+            StatusCode::BAD_REQUEST,
+            "Request_BadRequest",
+            "A text of the request is longer than this directory's database can look for, or holds the character NUL."
+                .to_owned(),
+        ),
         DirectoryError::Store(store) => {
             tracing::error!(%store, "the directory could not be read or written");
             (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", "Please try again.".to_owned())

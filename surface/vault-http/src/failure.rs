@@ -205,6 +205,10 @@ fn of_part(
                 None,
             )
         }
+        VaultError::Store(cause) if cause.is_unstorable() => {
+            let text = "A text of the request cannot be stored: it is too long, or holds the character NUL.";
+            reply(StatusCode::BAD_REQUEST, "BadParameter", text.to_owned(), None)
+        }
         VaultError::Store(cause) => {
             tracing::error!(%cause, "a vault's request could not be answered");
             let text = "The request could not be carried out. Please try again.".to_owned();

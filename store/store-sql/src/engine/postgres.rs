@@ -239,6 +239,13 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     Ok(Row(values))
 }
 
+/// A row of an index above a third of a page; a NUL in a text, and one in JSON that is read.
+const UNSTORABLE: [SqlState; 3] = [
+    SqlState::PROGRAM_LIMIT_EXCEEDED,
+    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+    SqlState::UNTRANSLATABLE_CHARACTER,
+];
+
 fn fails(attempt: &'static str, error: &tokio_postgres::Error) -> StoreError {
     match error.code() {
         Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
@@ -250,6 +257,9 @@ fn fails(attempt: &'static str, error: &tokio_postgres::Error) -> StoreError {
             StoreError::Unavailable { attempt, cause: COLLISION.to_owned() }
         }
         Some(code) if *code == SqlState::DISK_FULL => StoreError::Full { attempt },
+        Some(code) if UNSTORABLE.contains(code) => {
+            StoreError::Unstorable { attempt, cause: error_chain(error) }
+        }
         _ => StoreError::Unavailable { attempt, cause: error_chain(error) },
     }
 }

@@ -53,7 +53,8 @@ cases! {
         one_of_many_equal_grants_wins;
     resources: a_resource_is_found_without_regard_to_case, an_update_must_know_the_generation,
         one_of_many_creators_wins, a_host_name_belongs_to_one_tenant, a_soft_deleted_vault_keeps_its_name,
-        a_group_takes_all_below_it_along, machines_are_found_by_their_id, listing_goes_on_after_a_key, tags_are_counted;
+        a_group_takes_all_below_it_along, machines_are_found_by_their_id, listing_goes_on_after_a_key, tags_are_counted,
+        what_an_engine_cannot_take_is_the_callers_to_mend;
     secrets: versions_stay_and_the_newest_is_found, a_deleted_secret_blocks_its_name_until_it_is_purged,
         a_recovered_secret_has_all_its_versions, a_restored_secret_takes_no_name_in_use, what_is_due_is_purged, many_writers_make_many_versions,
         another_value_keeps_what_others_change_meanwhile, another_value_needs_a_secret_and_times_in_order;

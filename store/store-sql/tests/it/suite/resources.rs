@@ -5,7 +5,7 @@ use cs_store::{
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{NOW, World, label};
+use crate::world::{NOW, World, label, uuid};
 
 fn update(resource: Resource, generation: i64) -> ResourceWrite {
     ResourceWrite { resource, expect: Expect::Generation(generation), host: None, principal: None }
@@ -130,6 +130,20 @@ pub async fn listing_goes_on_after_a_key(w: &World) {
     let children = w.store.resources(w.tenant, ResourceFilter { below, limit: 10, ..of(w) }).await.unwrap();
     let ids: Vec<&str> = children.iter().map(|r| r.id.as_str()).collect();
     assert_eq!(ids, [w.vault_id("kv2").child("things", "t").as_str()], "and none of its neighbours");
+}
+
+/// PostgreSQL takes no NUL in a text, and no long text as a key; SQLite takes both. Neither says "try again".
+pub async fn what_an_engine_cannot_take_is_the_callers_to_mend(w: &World) {
+    let define = async |value: String| {
+        let name = "odd".to_owned();
+        w.store.define_tag(w.tenant, w.subscription, name, Some(value), w.audit("tag")).await
+    };
+    // Drawn, so that no engine makes it short.
+    let long: String = (0..120).map(|_| uuid().simple().to_string()).collect();
+    for value in ["a\0".to_owned(), long] {
+        let outcome = define(value).await;
+        assert!(outcome.is_ok() || outcome.as_ref().is_err_and(StoreError::is_unstorable), "{outcome:?}");
+    }
 }
 
 pub async fn tags_are_counted(w: &World) {
