@@ -71,6 +71,12 @@ fn typed(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Res
     response
 }
 
+/// The body behind a byte order mark, which editors and shells of some systems put before a file: RFC 8259 lets a reader of
+/// JSON pass over it.
+pub fn without_mark(body: Bytes) -> Bytes {
+    if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body }
+}
+
 /// Reads a body of at most `max` bytes.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod trace;
 
 pub use body::{
     Body, BodyError, BoxError, Request, Response, empty, full, json, json_bytes, read_body, stream, text,
+    without_mark,
 };
 pub use doors::{Door, Doors, Found, Needs, Params, Paths};
 pub use headers::{Bearer, bearer, single};

@@ -31,7 +31,7 @@ use cs_rbac::{Caller, Operation};
 use cs_resources::{Manager, When};
 use cs_serve::{
     Bearer, Context, Query, Request, Response, Surface, bearer, json_has_nul, percent_decode, read_body,
-    single,
+    single, without_mark,
 };
 use cs_time::Chance;
 use cs_vault::Vaults;
@@ -125,7 +125,7 @@ impl Arm {
             return Err(Failure::bad_api_version(version, way.kind.versions));
         }
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
-        let body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        let body = without_mark(read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?);
         if json_has_nul(&body) {
             return Err(Failure::bad_body(
                 "The request content was invalid: a text holds the character NUL.".to_owned(),

@@ -27,8 +27,6 @@ pub(crate) struct Body(Map<String, Value>);
 
 impl Body {
     pub fn read(bytes: &[u8]) -> Result<Self, Failure> {
-        // As in the resource manager: RFC 8259 lets a reader pass over a byte order mark.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(map)) => Ok(Self(map)),
             _ => Err(Failure::bad("Unable to read JSON request payload. It must be a JSON object.")),

@@ -23,7 +23,7 @@ use cs_authority::{KnownResource, TokenCheck};
 use cs_directory::Principals;
 use cs_ids::CorrelationId;
 use cs_rbac::{Caller, Operation};
-use cs_serve::{Bearer, Context, Request, Response, Surface, bearer, read_body, single};
+use cs_serve::{Bearer, Context, Request, Response, Surface, bearer, read_body, single, without_mark};
 use cs_time::Clock;
 use cs_wire_arm::headers;
 use http::HeaderValue;
@@ -96,7 +96,7 @@ impl Graph {
         let site = (Arc::clone(&self.parts), Arc::clone(&self.doors));
         let asked = (head.method.as_str(), &head.uri);
         let (run, mut call) = Call::arrive(site, op, context.clone(), asked).await?;
-        call.body = read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        call.body = without_mark(read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?);
         call.attend(run).await
     }
 

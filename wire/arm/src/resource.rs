@@ -56,8 +56,6 @@ impl ResourceBody {
 /// # Errors
 /// [`BadBody`] with a sentence for the caller.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadBody> {
-    // Editors and shells of some systems begin a file with a byte order mark; RFC 8259 lets a reader pass over it.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(BadBody("The request content was invalid: it must be a JSON object.".to_owned())),

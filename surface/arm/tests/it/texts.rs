@@ -77,6 +77,11 @@ async fn a_byte_order_mark_is_passed_over() {
     let world = World::with_group().await;
     let group = format!("{S}/resourceGroups/Marked");
     assert_eq!(world.put("owner", &group, &format!("\u{feff}{GROUP}")).await.status, 201);
+    let tags = format!("{group}/providers/Microsoft.Resources/tags/default");
+    let body = "\u{feff}{\"properties\":{\"tags\":{\"a\":\"b\"}}}";
+    world.put("owner", &tags, body).await.ok();
+    let question = "\u{feff}{\"query\":\"Resources\"}";
+    world.send("owner", "POST", "/providers/Microsoft.ResourceGraph/resources", question).await.ok();
     let refused = world.put("owner", &group, &format!(" \u{feff}{GROUP}")).await;
     assert_eq!(refused.refusal(), (400, "InvalidRequestContent".into()), "only where a mark stands");
 }
