@@ -63,6 +63,14 @@ async fn providers_list_every_type_with_its_versions() {
         assert_eq!((listed.len(), &listed[0]["apiVersions"]), (1, &json!(versions)), "{kind}");
         assert!(!versions.is_empty() && versions.is_sorted_by(|a, b| a > b), "{kind}: newest first");
     }
+    // What lies at a place of a provider is found by the versions of its places.
+    let vaults = all.iter().find(|p| p["namespace"] == json!("Microsoft.KeyVault")).unwrap();
+    let of = |name: &str| {
+        let kind =
+            vaults["resourceTypes"].as_array().unwrap().iter().find(|t| t["resourceType"] == json!(name));
+        kind.unwrap()["apiVersions"].clone()
+    };
+    assert_eq!(of("locations"), of("deletedVaults"));
 }
 
 /// What a catalogue names, with whether it is over data.

@@ -71,17 +71,23 @@ fn types() -> impl Iterator<Item = (&'static str, &'static Type)> {
 
 fn provider(call: &Call, namespace: &'static str) -> Provider {
     let at = if call.scope.key() == "/" { String::new() } else { call.scope.to_string() };
-    let own = types().filter(|(of, _)| *of == namespace).map(|(_, kind)| ProviderType {
-        resource_type: kind.name.split_once('/').map_or(kind.name, |(_, name)| name),
+    let described = |resource_type, kind: &Type| ProviderType {
+        resource_type,
         locations: place_names(),
         api_versions: kind.versions,
         capabilities: "SupportsTags, SupportsLocation",
-    });
+    };
+    let own = || types().filter(|(of, _)| *of == namespace);
+    let named =
+        own().map(|(_, kind)| described(kind.name.split_once('/').map_or(kind.name, |(_, name)| name), kind));
+    // `az resource show --ids …/locations/local/deletedVaults/kv` looks for the versions of `locations`.
+    let of_places = own().find(|(_, kind)| kind.rows.iter().any(|row| row.path.contains("/locations/{")));
+    let places = of_places.map(|(_, kind)| described("locations", kind));
     Provider {
         id: format!("{at}/providers/{namespace}"),
         namespace,
         registration_state: "Registered",
         registration_policy: "RegistrationRequired",
-        resource_types: own.collect(),
+        resource_types: named.chain(places).collect(),
     }
 }
