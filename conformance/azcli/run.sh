@@ -1,7 +1,7 @@
 #!/bin/sh
 # az CLI, unmodified: the lab's preparation (steps 1 to 9), every other command that manages a site (control.sh), the
-# directory's verbs and the many forms of roles, locks, resources and tokens (directory.sh, access.sh), a second site made of
-# az's own lists (twin.sh), then the machine's own `az login --identity` (step 19).
+# directory's verbs and the many forms of roles, locks, resources and tokens (directory.sh, access.sh), the forms that are left
+# (forms.sh), a second site made of az's own lists (twin.sh), then the machine's own `az login --identity` (step 19).
 #
 # Under the site's own names az is told about the cloud once; under `countersign run --cloud azure` it is told nothing.
 set -eu
@@ -95,6 +95,8 @@ if [ -n "${CONFORMANCE_ISSUER-}" ]; then
     . "$here/directory.sh"
     # shellcheck source=access.sh
     . "$here/access.sh"
+    # shellcheck source=forms.sh
+    . "$here/forms.sh"
     # shellcheck source=twin.sh
     . "$here/twin.sh"
 fi
