@@ -165,7 +165,8 @@ fn condition(text: &str) {
 fn action_pattern(text: &str) {
     let (pattern, action) = text.split_once('\n').unwrap_or((text, text));
     let Ok(read) = Pattern::parse(pattern) else { return };
-    if pattern.matches("/*").count() > COLLAPSES_MAX {
+    if pattern.matches("/*").count() > COLLAPSES_MAX || action.len() > ACTION_MAX_BYTES {
+        drop(read.matches(action));
         return;
     }
     assert_eq!(
@@ -176,6 +177,8 @@ fn action_pattern(text: &str) {
 
 /// Each doubles the work of the plain way.
 const COLLAPSES_MAX: usize = 6;
+/// The plain way takes this times the pattern's length, so often: with the engine's longest inputs, seconds.
+const ACTION_MAX_BYTES: usize = 512;
 
 /// `a/*/b` also stands for `a/b`, at every such place.
 fn collapsing(pattern: &str, action: &str, from: usize) -> bool {
