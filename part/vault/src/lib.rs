@@ -4,6 +4,7 @@
 //! vault's access policies ([`OpenVault::rbac`]); every call takes the proof of it.
 
 mod backup;
+mod deleted;
 mod error;
 mod open;
 mod secret;
@@ -17,9 +18,10 @@ use cs_time::{Chance, Clock};
 
 pub use backup::BACKUP_MAX_BYTES;
 pub use cs_store::{AuditRecord, SecretChange, SecretRow};
+pub use deleted::Deleted;
 pub use error::VaultError;
 pub use open::OpenVault;
-pub use secret::{Deleted, NewSecret, Secret, VALUE_MAX_BYTES};
+pub use secret::{NewSecret, Secret, VALUE_MAX_BYTES};
 
 /// What vaults are made of.
 pub struct VaultParts {
