@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     DirectoryError, Principals, Target,
-    applications::{bounded, laid_over},
+    applications::{Turns, bounded, laid_over},
 };
 
 /// A service principal to create for an application of the tenant.
@@ -71,16 +71,24 @@ impl Principals {
         if principal.resource.is_some() && !details.is_empty() {
             return Err(DirectoryError::Managed);
         }
-        let details = match details.is_empty() {
-            true => None,
-            false => {
-                let value = bounded(laid_over(self.kept(op, object).await?, details))?;
-                Some(Details { handle: None, value: Value::Object(value) })
+        let mut turns = Turns::default();
+        loop {
+            let known = self.kept(op, object).await?;
+            let changed = match details.is_empty() {
+                true => None,
+                false => {
+                    let value = bounded(laid_over(known.clone(), details.clone()))?;
+                    Some(Details { handle: None, value: Value::Object(value) })
+                }
+            };
+            let change = PrincipalChange { display_name: None, enabled, details: changed, known };
+            let record = AuditRecord::done(op, allowed);
+            let outcome = self.objects.change_principal(op.caller.tenant, object, change, record).await;
+            let outcome = outcome.map_err(DirectoryError::from);
+            if !turns.again(&outcome) {
+                return outcome;
             }
-        };
-        let change = PrincipalChange { display_name: None, enabled, details };
-        let record = AuditRecord::done(op, allowed);
-        Ok(self.objects.change_principal(op.caller.tenant, object, change, record).await?)
+        }
     }
 
     /// Removes a service principal with what was assigned to it; its application and credentials stay.

@@ -14,6 +14,9 @@ const URIS_MAX: usize = 50;
 /// What of an object means nothing here is kept up to this size, in bytes.
 pub(crate) const DETAILS_MAX_BYTES: usize = 32 * 1024;
 
+/// Of so many who change one object at once, each has its turn.
+const TURNS_MAX: u8 = 64;
+
 /// An application to register.
 #[derive(Debug, Clone, Default)]
 pub struct NewApplication {
@@ -100,17 +103,34 @@ impl Principals {
         object: ObjectId,
         change: ApplicationChange,
     ) -> Result<(), DirectoryError> {
-        let mut application = self.application(op, object).await?;
-        if let Some(new) = change.display_name {
-            application.display_name = name(&new)?;
+        let mut turns = Turns::default();
+        loop {
+            let outcome = self.lay_over_application(op, allowed, object, &change).await;
+            if !turns.again(&outcome) {
+                return outcome;
+            }
         }
-        if let Some(new) = change.uris {
-            application.uris = uris(new)?;
+    }
+
+    async fn lay_over_application(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        object: ObjectId,
+        change: &ApplicationChange,
+    ) -> Result<(), DirectoryError> {
+        let known = self.application(op, object).await?;
+        let mut application = known.clone();
+        if let Some(new) = &change.display_name {
+            application.display_name = name(new)?;
         }
-        let old = application.details.as_object().cloned().unwrap_or_default();
-        application.details = Value::Object(bounded(laid_over(old, change.details))?);
+        if let Some(new) = &change.uris {
+            application.uris = uris(new.clone())?;
+        }
+        let old = known.details.as_object().cloned().unwrap_or_default();
+        application.details = Value::Object(bounded(laid_over(old, change.details.clone()))?);
         let record = AuditRecord::done(op, allowed);
-        self.objects.change_application(application, record).await.map_err(taken)
+        self.objects.change_application(known, application, record).await.map_err(taken)
     }
 
     /// Removes an application and all that acts for it. `false` when it was not there.
@@ -165,6 +185,19 @@ fn uris(all: Vec<String>) -> Result<Vec<String>, DirectoryError> {
         ));
     }
     Ok(all)
+}
+
+/// Turns of a change that is laid over what is there: where somebody else changed it meanwhile, the store takes nothing, and
+/// the next turn begins with what they left. Neither change is lost.
+#[derive(Default)]
+pub(crate) struct Turns(u8);
+
+impl Turns {
+    /// Whether somebody was faster, and there are turns left.
+    pub fn again(&mut self, outcome: &Result<(), DirectoryError>) -> bool {
+        self.0 += 1;
+        self.0 < TURNS_MAX && matches!(outcome, Err(DirectoryError::Store(StoreError::Conflict(_))))
+    }
 }
 
 /// Members that are kept without being understood.

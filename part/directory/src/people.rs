@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     DirectoryError, Principals,
-    applications::{bounded, laid_over, name},
+    applications::{Turns, bounded, laid_over, name},
 };
 
 const HANDLE_MAX_CHARS: usize = 113;
@@ -87,7 +87,24 @@ impl Principals {
         object: ObjectId,
         change: PersonChange,
     ) -> Result<(), DirectoryError> {
-        let mut kept = laid_over(self.kept(op, object).await?, change.details);
+        let mut turns = Turns::default();
+        loop {
+            let outcome = self.lay_over_person(op, allowed, object, &change).await;
+            if !turns.again(&outcome) {
+                return outcome;
+            }
+        }
+    }
+
+    async fn lay_over_person(
+        &self,
+        op: &Operation,
+        allowed: &Allowed,
+        object: ObjectId,
+        change: &PersonChange,
+    ) -> Result<(), DirectoryError> {
+        let known = self.kept(op, object).await?;
+        let mut kept = laid_over(known.clone(), change.details.clone());
         if let Some(new) = &change.principal_name {
             handle(new)?;
             kept.insert(HANDLE.to_owned(), json!(new.trim()));
@@ -100,6 +117,7 @@ impl Principals {
             display_name: change.display_name.as_deref().map(name).transpose()?,
             enabled: change.enabled,
             details: Some(Details { handle, value: Value::Object(bounded(kept)?) }),
+            known,
         };
         let record = AuditRecord::done(op, allowed);
         let changed = self.objects.change_principal(op.caller.tenant, object, change, record).await;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cs_ids::{ClientId, ObjectId, TenantId};
 use cs_time::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{AuditRecord, Principal, PrincipalKind, Revision, StoreError};
 
@@ -38,6 +38,8 @@ pub struct PrincipalChange {
     pub display_name: Option<String>,
     pub enabled: Option<bool>,
     pub details: Option<Details>,
+    /// What the details were that these were made of.
+    pub known: Map<String, Value>,
 }
 
 /// Which names a listing is of; folded.
@@ -127,7 +129,8 @@ pub trait DirectoryObjects: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// # Errors
-    /// `Missing` when it is not there, `Exists` when the handle is taken.
+    /// `Missing` when it is not there, `Exists` when the handle is taken, `Conflict` when the details were changed since they
+    /// were `known`.
     async fn change_principal(
         &self,
         tenant: TenantId,
@@ -172,12 +175,13 @@ pub trait DirectoryObjects: Send + Sync {
         audit: AuditRecord,
     ) -> Result<(), StoreError>;
 
-    /// Writes name, URIs and details anew.
+    /// Writes name, URIs and details anew, made of what was `known`.
     ///
     /// # Errors
-    /// `Missing` when it is not there, `Exists` when one of its URIs is taken.
+    /// `Missing` when it is not there, `Exists` when one of its URIs is taken, `Conflict` when it was changed since.
     async fn change_application(
         &self,
+        known: Application,
         application: Application,
         audit: AuditRecord,
     ) -> Result<(), StoreError>;

@@ -155,32 +155,37 @@ async fn add_uris(c: &mut Conn<'_>, a: &Application) -> Result<(), StoreError> {
 
 pub(super) async fn change(
     store: &SqlStore,
-    application: Application,
+    (known, application): (Application, Application),
     record: AuditRecord,
 ) -> Result<(), StoreError> {
-    let all = Arc::new((application, record));
+    let all = Arc::new((application, record, known));
     store
         .write("changing an application", move |mut c| {
             let all = Arc::clone(&all);
             Box::pin(async move {
                 let a = &all.0;
-                let touched = c
-                    .run(
-                        "UPDATE applications SET display_name = $3, name_key = $4, uris = $5, details = $6
-                         WHERE tenant = $1 AND object = $2",
-                        &values![
-                            a.tenant,
-                            a.object,
-                            &a.display_name,
-                            a.display_name.to_lowercase(),
-                            Json::from(a.uris.clone()).to_string(),
-                            a.details.to_string()
-                        ],
-                    )
-                    .await?;
-                if touched == 0 {
-                    return Err(StoreError::Missing("application".to_owned()));
+                let sql = select_applications!("WHERE tenant = $1 AND object = $2");
+                let found = c.row(sql, &values![a.tenant, a.object]).await?.as_ref().map(read).transpose()?;
+                match found {
+                    None => return Err(StoreError::Missing("application".to_owned())),
+                    Some(found) if found != all.2 => {
+                        return Err(StoreError::Conflict("the application".to_owned()));
+                    }
+                    Some(_) => {}
                 }
+                c.run(
+                    "UPDATE applications SET display_name = $3, name_key = $4, uris = $5, details = $6
+                     WHERE tenant = $1 AND object = $2",
+                    &values![
+                        a.tenant,
+                        a.object,
+                        &a.display_name,
+                        a.display_name.to_lowercase(),
+                        Json::from(a.uris.clone()).to_string(),
+                        a.details.to_string()
+                    ],
+                )
+                .await?;
                 let sql = "DELETE FROM application_uris WHERE tenant = $1 AND object = $2";
                 c.run(sql, &values![a.tenant, a.object]).await?;
                 add_uris(&mut c, a).await?;

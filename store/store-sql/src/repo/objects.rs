@@ -89,6 +89,13 @@ async fn change(
     let Some(row) = c.row(live, &values![tenant, object]).await? else {
         return Err(StoreError::Missing("principal".to_owned()));
     };
+    if change.details.is_some() {
+        let sql = "SELECT details FROM principal_details WHERE tenant = $1 AND object = $2";
+        let found = c.row(sql, &values![tenant, object]).await?.map(|row| row.json(0)).transpose()?;
+        if found.as_ref().and_then(Json::as_object).cloned().unwrap_or_default() != change.known {
+            return Err(StoreError::Conflict("what is kept of the principal".to_owned()));
+        }
+    }
     let name = change.display_name.clone().map_or_else(|| row.string(0), Ok)?;
     let enabled = change.enabled.map_or_else(|| row.flag(1), Ok)?;
     let revision = revision::raise(c, tenant).await?;
@@ -247,10 +254,11 @@ impl DirectoryObjects for SqlStore {
 
     async fn change_application(
         &self,
+        known: Application,
         application: Application,
         record: AuditRecord,
     ) -> Result<(), StoreError> {
-        applications::change(self, application, record).await
+        applications::change(self, (known, application), record).await
     }
 
     async fn remove_application(

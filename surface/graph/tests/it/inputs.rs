@@ -174,3 +174,29 @@ async fn a_kept_member_of_the_wrong_type_is_refused_by_its_name() {
     let marked = world.send("admin", "POST", "/applications", "\u{feff}{\"displayName\":\"b\"}").await;
     assert_eq!(marked.status, 201, "a byte order mark is passed over: {}", marked.text);
 }
+
+/// Of many who change one object at once, each by another member, nobody's change is lost.
+#[tokio::test]
+async fn d08_changes_at_once_are_all_kept() {
+    let world = World::new().await;
+    let app = world.post("/applications", &json!({"displayName": "a"})).await.ok();
+    let acting = world.post("/servicePrincipals", &json!({"appId": app["appId"]})).await.ok();
+    let user = json!({"displayName": "u", "userPrincipalName": "u@b.example", "mailNickname": "u", "accountEnabled": true,
+        "passwordProfile": {"password": "not kept: 1"}});
+    let user = world.post("/users", &user).await.ok();
+    for (of, object) in [("applications", &app), ("servicePrincipals", &acting), ("users", &user)] {
+        let target = format!("/{of}/{}", object["id"].as_str().unwrap());
+        let changes = (0..8).map(|n| {
+            let (world, target) = (&world, &target);
+            async move {
+                let body = json!({ format!("member{n}"): n }).to_string();
+                world.send("admin", "PATCH", target, &body).await.status
+            }
+        });
+        assert_eq!(futures_util::future::join_all(changes).await, [204; 8], "{of}");
+        let now = world.get(&target).await.ok();
+        for n in 0..8 {
+            assert_eq!(now[format!("member{n}")], json!(n), "{of}: {now}");
+        }
+    }
+}

@@ -40,10 +40,13 @@ pub async fn applications_are_found_by_all_their_names(w: &World) {
     let twin = w.store.add_application(application(w, "x", &["api://one"]), None, w.audit("twin")).await;
     assert!(matches!(twin, Err(StoreError::Exists(_))), "{twin:?}");
     let changed = Application { display_name: "Other".into(), uris: vec!["api://two".into()], ..app.clone() };
-    w.store.change_application(changed.clone(), w.audit("change")).await.unwrap();
+    w.store.change_application(app.clone(), changed.clone(), w.audit("change")).await.unwrap();
+    let late = w.store.change_application(app.clone(), app.clone(), w.audit("late")).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "made of what is no more: {late:?}");
     assert_eq!(w.store.application_of_uri(w.tenant, "api://one".into()).await.unwrap(), None);
     assert_eq!(w.store.application_of_uri(w.tenant, "api://two".into()).await.unwrap(), Some(changed));
-    let nobody = w.store.change_application(application(w, "x", &[]), w.audit("none")).await;
+    let none = application(w, "x", &[]);
+    let nobody = w.store.change_application(none.clone(), none, w.audit("none")).await;
     assert!(matches!(nobody, Err(StoreError::Missing(_))), "{nobody:?}");
 }
 
@@ -122,7 +125,15 @@ pub async fn principals_are_found_by_kind_name_and_handle(w: &World) {
         w.store.details(w.tenant, vec![ada.object, ObjectId::from(uuid())]).await.unwrap(),
         [(ada.object, json!({"k": "Ada"}))]
     );
-    let change = PrincipalChange { display_name: Some("Eve".into()), enabled: Some(false), details: None };
+    let details = Details { handle: Some(handle.clone()), value: json!({"k": "Eve"}) };
+    let stale = PrincipalChange { details: Some(details), ..PrincipalChange::default() };
+    let late = w.store.change_principal(w.tenant, ada.object, stale, w.audit("late")).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "made of what never was: {late:?}");
+    let change = PrincipalChange {
+        display_name: Some("Eve".into()),
+        enabled: Some(false),
+        ..PrincipalChange::default()
+    };
     w.store.change_principal(w.tenant, ada.object, change, w.audit("change")).await.unwrap();
     assert_eq!(named(&both, NameIs::Equal("eve".into())).await, [ada.object]);
     assert!(named(&both, NameIs::Equal("ada".into())).await.is_empty());
