@@ -6,6 +6,7 @@ countersign=$1 deb=$2 rpm=$3
 fail() { echo "FAILED: $1" >&2; exit 1; }
 expect() { [ "$2" = "$3" ] || fail "$1: found '$2' instead of '$3'"; echo "ok      $1"; }
 himds=http://localhost:40342
+challenges=/var/opt/azcmagent/tokens
 
 "$countersign" up --data /srv/site --https-port 443 --no-machine --ready-file /srv/ready.json >/srv/up.log 2>&1 &
 tries=0
@@ -20,12 +21,35 @@ token() {
 }
 status_of() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$(systemctl show -P MainPID himdsd.service)/status"; }
 
+# The file system behind the challenges, and what it allows.
+in_memory() {
+    grep " $challenges " /proc/mounts | cut -d' ' -f3,4 | tr ', ' '\n\n' |
+        grep -x -e tmpfs -e rw -e 'no[sde].*' -e 'size=.*' -e 'nr_inodes=.*' | sort | tr '\n' ' '
+}
+mount_unit=var-opt-azcmagent-tokens.mount
+
+# Where challenges cannot be kept in memory they are kept beneath, and `check` says so.
+without_mount() {
+    systemctl stop "$mount_unit"
+    systemctl mask --quiet --runtime "$mount_unit"
+    expect "$1: without the mount a caller is served" "$(token env) $(stat -f -c %T "$challenges" | grep -c tmpfs)" "Bearer 0"
+    expect "$1: and check says where challenges are" "$(kept)" "note on a disk"
+    systemctl unmask --quiet --runtime "$mount_unit"
+    systemctl start "$mount_unit"
+    expect "$1: mounted under a running agent, it is taken" "$(token env) $(stat -f -c %T "$challenges")" "Bearer tmpfs"
+    systemctl restart himdsd.service
+    expect "$1: and again with the next start" "$(token runuser -u member --) $(kept)" "Bearer good in memory"
+}
+kept() { azcmagent check -j | jq -r --arg at "$challenges" '.[] | select(.endpoint == $at) | .result + " " + (.detail | capture("(?<kept>in memory|on a disk)").kept)'; }
+
 used() {
     expect "$1: the socket and the service are up" "$(systemctl is-active himdsd.socket himdsd.service | tr '\n' ' ')" "active active "
     expect "$1: they start with the machine" "$(systemctl is-enabled himdsd.socket himdsd.service | tr '\n' ' ')" "enabled enabled "
     expect "$1: the agent is no root and can become none" \
         "$(ps -o user= -p "$(systemctl show -P MainPID himdsd.service)") $(status_of CapEff) $(status_of NoNewPrivs) $(status_of Seccomp)" "himds 0000000000000000 1 2"
     expect "$1: its directories" "$(stat -c '%U:%G %a' /var/opt/azcmagent /var/opt/azcmagent/tokens | tr '\n' ' ')" "himds:himds 755 himds:himds 750 "
+    expect "$1: challenges are in memory, bounded, and nothing else" "$(in_memory)" \
+        "nodev noexec nosuid nr_inodes=10240 rw size=40960k tmpfs "
     expect "$1: clients find its file" "$(runuser -u nobody -- test -r /opt/azcmagent/bin/himds && echo yes)" yes
     expect "$1: an unconnected machine says so" "$(ask | jq -r .error)" invalid_request
     printf '[Service]\nType=oneshot\nExecStart=/bin/sh -c "env >/srv/service.env"\n' >/etc/systemd/system/other.service
@@ -42,6 +66,7 @@ used() {
     azcmagent check -j >/srv/check.json || fail "check: $(cat /srv/check.json)"
     expect "$1: check finds nothing wrong" "$(jq 'map(select(.result == "bad")) | length' /srv/check.json)" 0
 
+    without_mount "$1"
     systemctl stop himdsd.service
     expect "$1: a caller wakes a stopped agent and is served" "$(token env)" Bearer
     kill -KILL "$(systemctl show -P MainPID himdsd.service)"
@@ -61,7 +86,8 @@ stays_off() {
 
 gone() {
     expect "$1: nothing runs" "$(systemctl is-active himdsd.socket himdsd.service | sort -u)" inactive
-    expect "$1: no file is left" "$(ls -d /opt/azcmagent/bin /usr/bin/csagent /usr/bin/azcmagent /usr/lib/systemd/system/himdsd.* /lib/systemd/system.conf.d/azcmagent.conf /usr/lib/sysusers.d/csagent.conf 2>/dev/null || true)" ""
+    expect "$1: no file is left" "$(ls -d /opt/azcmagent/bin /usr/bin/csagent /usr/bin/azcmagent /usr/lib/systemd/system/himdsd.* "/usr/lib/systemd/system/$mount_unit" /lib/systemd/system.conf.d/azcmagent.conf /usr/lib/sysusers.d/csagent.conf 2>/dev/null || true)" ""
+    expect "$1: nothing is mounted" "$(grep -c " $challenges " /proc/mounts || true)" 0
     expect "$1: nobody listens" "$(curl -s -o /dev/null --max-time 5 $himds || echo refused)" refused
     # The machine is deleted at its site, or stays: either way no later test meets it.
     userdel member
@@ -85,7 +111,7 @@ echo "ok      neither package is installed beside another agent"
 
 dpkg -i "$deb" >/srv/said 2>&1 || fail "dpkg: $(cat /srv/said)"
 expect "the programs are one" "$(csagent version | cut -d' ' -f1) $(azcmagent version | cut -d' ' -f1)" "csagent azcmagent"
-expect "systemd has nothing to say about the units" "$(systemd-analyze verify /lib/systemd/system/himdsd.service /lib/systemd/system/himdsd.socket /lib/systemd/system/csagent-certificates.service 2>&1 | grep -e himdsd -e csagent || true)" ""
+expect "systemd has nothing to say about the units" "$(systemd-analyze verify /lib/systemd/system/himdsd.service /lib/systemd/system/himdsd.socket /lib/systemd/system/csagent-certificates.service "/lib/systemd/system/$mount_unit" 2>&1 | grep -e himdsd -e csagent -e azcmagent || true)" ""
 systemd-analyze security --offline=true --threshold=20 /lib/systemd/system/himdsd.service >/srv/said 2>&1 || fail "the unit is exposed: $(tail -n 1 /srv/said)"
 echo "ok      $(tail -n 1 /srv/said | tr -s ' ')"
 used deb

@@ -38,10 +38,11 @@ if [ "${1-}" = --boot ]; then
     printf '127.0.0.1 localhost\n::1 localhost\n127.0.0.1 login.%s management.%s graph.%s\n' $S $S $S >etc/hosts
     ip link set lo up
     hostname himds-test
-    # For good, so that systemd can make namespaces of its own for what it starts.
+    # For good, so that systemd can make namespaces of its own for what it starts; what is mounted later is seen in them, as
+    # systemd sees to on a machine that is no container.
     mkdir outside && pivot_root . outside
     exec env -i container=countersign PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -c 'cd / &&
-        umount -l /outside && rmdir /outside &&
+        umount -l /outside && rmdir /outside && mount --make-rshared / &&
         exec /lib/systemd/systemd --system --unit=booted.target --log-target=journal --show-status=no'
 fi
 

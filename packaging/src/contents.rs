@@ -37,6 +37,8 @@ pub fn all(units: &str) -> Vec<Entry> {
         entry("/usr/bin/csagent", What::Link("/opt/azcmagent/bin/himds")),
         unit("himdsd.service", include_str!("../files/himdsd.service")),
         unit("himdsd.socket", include_str!("../files/himdsd.socket")),
+        // Its name is its place, as systemd wants it.
+        unit("var-opt-azcmagent-tokens.mount", include_str!("../files/var-opt-azcmagent-tokens.mount")),
         unit("csagent-certificates.service", include_str!("../files/csagent-certificates.service")),
         entry(
             &format!("{units}/system.conf.d/azcmagent.conf"),

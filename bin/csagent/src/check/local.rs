@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::{Group, User};
+use nix::{
+    sys::statfs::{TMPFS_MAGIC, statfs},
+    unistd::{Group, User},
+};
 use serde_json::Value;
 
 use super::{Found, Row};
@@ -105,7 +108,16 @@ fn directory_row(path: &Path) -> Row {
             format!("is open to everybody (mode {:o})", metadata.mode() & 0o7777),
         );
     }
-    Row::new(what, Found::Good, format!("mode {:o}, owner {owner}", metadata.mode() & 0o7777))
+    let (found, kept) = if is_in_memory(path) {
+        (Found::Good, "in memory")
+    } else {
+        (Found::Note, "on a disk: mount a tmpfs there, as the packages do, and none is ever written to one")
+    };
+    Row::new(what, found, format!("mode {:o}, owner {owner}, challenges {kept}", metadata.mode() & 0o7777))
+}
+
+fn is_in_memory(path: &Path) -> bool {
+    statfs(path).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
 }
 
 fn group_row() -> Row {
