@@ -23,6 +23,7 @@ pub static ALL: &[&dyn Line] = &[
     &metadata::CHALLENGES[1],
     &metadata::CHALLENGES[2],
     &metadata::CHALLENGES[3],
+    &metadata::CHALLENGES[4],
     &metadata::Slowest,
     &metadata::Instance,
     &secrets::Get,

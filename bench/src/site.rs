@@ -1,7 +1,7 @@
 //! A site on a fresh directory, driven from outside, with what the lines ask for made in it.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -24,6 +24,12 @@ pub const STORAGE: &str = "https://storage.azure.com/.default";
 /// Built in, the same in every tenant.
 const BLOB_DATA_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 
+/// A tmpfs on every Linux.
+const MEMORY: &str = "/dev/shm";
+/// `sh -c` with the folder and the program as its arguments.
+const MOUNTED: &str =
+    "mkdir -p /var/opt/azcmagent/tokens && mount --bind \"$0\" /var/opt/azcmagent/tokens && exec \"$@\"";
+
 /// A running site.
 pub struct Site {
     pub process: Process,
@@ -40,9 +46,12 @@ pub fn launch(program: &Path, folder: &Path) -> Result<(Process, Value)> {
 
 /// The same with more flags.
 fn launch_with(program: &Path, folder: &Path, flags: &[&str]) -> Result<(Process, Value)> {
+    launch_as(Command::new(program), folder, flags)
+}
+
+fn launch_as(mut command: Command, folder: &Path, flags: &[&str]) -> Result<(Process, Value)> {
     let ready = folder.join("ready-for-bench.json");
     let _ = std::fs::remove_file(&ready);
-    let mut command = Command::new(program);
     command.arg("up").arg("--data").arg(folder.join("site")).arg("--ready-file").arg(&ready);
     command.args(["--https-port", "0", "--himds-port", "0", "--imds", "127.0.0.1:0", "--quiet"]).args(flags);
     let mut process = Process::new(command.stdout(Stdio::null()).spawn()?);
@@ -58,9 +67,37 @@ impl Site {
     pub fn start_with(flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (process, ready) = launch_with(&built("countersign")?, folder.path(), flags)?;
+        Self::over(folder, process, ready)
+    }
+
+    fn over(folder: tempfile::TempDir, process: Process, ready: Value) -> Result<Self> {
         let tls = trusting(Path::new(text(&ready, "/ca_file")?))?;
         let secret = std::fs::read_to_string(text(&ready, "/operator/client_secret_file")?)?;
         Ok(Self { process, ready, tls, secret: secret.trim().to_owned(), folder })
+    }
+
+    /// A site whose challenges are in memory, as the packages mount a tmpfs for them; and where to read them here. Root's
+    /// site writes to the official place, so it gets a mount of its own there, which nobody else sees.
+    pub fn with_challenges_in_memory() -> Result<(Self, PathBuf)> {
+        let folder = tempfile::tempdir_in(MEMORY).with_context(|| format!("making a folder in {MEMORY}"))?;
+        let (challenges, program) = (folder.path().join("challenges"), built("countersign")?);
+        let command = if nix::unistd::geteuid().is_root() {
+            std::fs::create_dir(&challenges)?;
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", MOUNTED]).arg(&challenges).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        let (process, ready) = launch_as(command, folder.path(), &[])?;
+        let site = Self::over(folder, process, ready)?;
+        let seen = if challenges.exists() { challenges } else { site.challenges()? };
+        Ok((site, seen))
+    }
+
+    /// Where its challenges are.
+    pub fn challenges(&self) -> Result<PathBuf> {
+        Ok(self.text("/challenge_directory")?.into())
     }
 
     /// Stops the site, lets something be done with its database file, and starts it again.
@@ -72,7 +109,7 @@ impl Site {
     }
 
     /// What `--data` names.
-    pub fn data(&self) -> std::path::PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("site")
     }
 

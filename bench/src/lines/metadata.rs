@@ -4,6 +4,7 @@
 //! otherwise be most of what is measured, and flatter us.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -24,10 +25,20 @@ pub struct Challenge {
     name: &'static str,
     about: &'static str,
     connections: usize,
-    aim: f64,
+    aim: Aim,
+    kept: Kept,
 }
 
-pub static CHALLENGES: [Challenge; 4] = [
+/// Where challenges are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// As in a packaged agent.
+    InMemory,
+    /// As where nobody has mounted anything.
+    OnDisk,
+}
+
+pub static CHALLENGES: [Challenge; 5] = [
     Challenge::at(
         "himds-token",
         "HIMDS challenge and cached token (two requests), beside one hello-world",
@@ -37,6 +48,13 @@ pub static CHALLENGES: [Challenge; 4] = [
     Challenge::at("himds-token-1", "the same over one connection", 1, 0.25),
     Challenge::at("himds-token-64", "the same over 64 connections", 64, 0.3),
     Challenge::at("himds-token-512", "the same over 512 connections", 512, 0.3),
+    Challenge {
+        name: "himds-token-disk",
+        about: "the same over 8 connections with challenges on this disk, not in memory",
+        connections: 8,
+        aim: Aim::None,
+        kept: Kept::OnDisk,
+    },
 ];
 
 /// How long the slowest hundredth waits for both requests when 512 ask at once.
@@ -54,7 +72,19 @@ const UNIT: &str = "/cpu-s";
 
 impl Challenge {
     const fn at(name: &'static str, about: &'static str, connections: usize, aim: f64) -> Self {
-        Self { name, about, connections, aim }
+        Self { name, about, connections, aim: Aim::RatioAtLeast(aim), kept: Kept::InMemory }
+    }
+}
+
+impl Kept {
+    /// A site, and where its challenges are read.
+    fn site(self) -> Result<(Site, PathBuf)> {
+        if self == Self::InMemory {
+            return Site::with_challenges_in_memory();
+        }
+        let site = Site::start()?;
+        let challenges = site.challenges()?;
+        Ok((site, challenges))
     }
 }
 
@@ -68,10 +98,10 @@ impl Line for Challenge {
     }
 
     fn measure(&self) -> Result<Outcome> {
-        let site = Site::start()?;
+        let (site, challenges) = self.kept.site()?;
         let himds = site.himds()?;
-        beside_hello(false, self.connections, Aim::RatioAtLeast(self.aim), || {
-            rate(&site.process, &himds, self.connections, async |c, _, _| challenge(c).await)
+        beside_hello(false, self.connections, self.aim, || {
+            rate(&site.process, &himds, self.connections, async |c, _, _| challenge(c, &challenges).await)
         })
     }
 }
@@ -86,12 +116,12 @@ impl Line for Slowest {
     }
 
     fn measure(&self) -> Result<Outcome> {
-        let site = Site::start()?;
+        let (site, challenges) = Kept::InMemory.site()?;
         let himds = site.himds()?;
         let took = Mutex::new(Vec::new());
         hammer(&himds, CROWD, TURN, async |c, _, _| {
             let from = Instant::now();
-            challenge(c).await?;
+            challenge(c, &challenges).await?;
             took.lock().unwrap_or_else(PoisonError::into_inner).push(from.elapsed().as_secs_f64() * 1000.0);
             Ok(())
         })?;
@@ -126,11 +156,12 @@ fn metadata(path: &str) -> request::Builder {
     Request::get(path).header("Metadata", "true")
 }
 
-async fn challenge(connection: &mut Connection) -> Result<()> {
+async fn challenge(connection: &mut Connection, challenges: &Path) -> Result<()> {
     let (parts, _) = connection.send(metadata(TOKEN), "").await?;
     let challenge = parts.headers.get(header::WWW_AUTHENTICATE).context("no challenge came")?.to_str()?;
     let file = challenge.strip_prefix("Basic realm=").context("the challenge names no file")?;
-    let key = std::fs::read_to_string(file).context("reading the challenge")?;
+    let name = Path::new(file).file_name().context("the challenge names no file")?;
+    let key = std::fs::read_to_string(challenges.join(name)).context("reading the challenge")?;
     let request = metadata(TOKEN).header(header::AUTHORIZATION, format!("Basic {key}"));
     connection.expect(request, "", StatusCode::OK).await.map(drop)
 }
