@@ -160,8 +160,8 @@ impl MachineFacts for Machine {
         }))
     }
 
-    async fn identities(&self) -> Vec<Identity> {
-        vec![identity()]
+    async fn identities(&self) -> Arc<[Identity]> {
+        [identity()].into()
     }
 }
 

@@ -106,8 +106,8 @@ impl MachineFacts for Machine {
         Some(Arc::default())
     }
 
-    async fn identities(&self) -> Vec<Identity> {
-        vec![identity(true), identity(false)]
+    async fn identities(&self) -> Arc<[Identity]> {
+        [identity(true), identity(false)].into()
     }
 }
 

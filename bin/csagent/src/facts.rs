@@ -61,8 +61,8 @@ struct Connection {
     identity: Identity,
     issuer: SiteIssuer,
     facts: RwLock<Arc<Facts>>,
-    /// User-assigned identities, as the site last said.
-    attached: RwLock<Arc<[Identity]>>,
+    /// Its own, and the user-assigned ones, as the site last said.
+    identities: RwLock<Arc<[Identity]>>,
     token: Mutex<Option<Token>>,
 }
 
@@ -122,7 +122,8 @@ impl Live {
         let tags = outcome.as_ref().ok().map(|own| {
             let tags = tags_of(own);
             connection.show(&tags);
-            *connection.attached.write().unwrap_or_else(PoisonError::into_inner) = attached_to(own);
+            *connection.identities.write().unwrap_or_else(PoisonError::into_inner) =
+                identities(&connection.identity, attached_to(own));
             tags
         });
         self.remember(&connection, |status| match &outcome {
@@ -225,8 +226,8 @@ impl Connection {
         let heard = place.status().tags;
         let facts =
             RwLock::new(Arc::new(describe(&state, heard.as_ref().unwrap_or(&state.tags), &environment)));
-        let attached = RwLock::new(Arc::default());
-        Ok(Self { state, environment, identity, issuer, facts, attached, token: Mutex::default() })
+        let identities = RwLock::new(identities(&identity, Vec::new()));
+        Ok(Self { state, environment, identity, issuer, facts, identities, token: Mutex::default() })
     }
 
     async fn beat(&self, place: &Place) -> Result<Outcome, Failure> {
@@ -278,8 +279,8 @@ impl Connection {
         Ok(token.access_token)
     }
 
-    fn attached(&self) -> Arc<[Identity]> {
-        Arc::clone(&self.attached.read().unwrap_or_else(PoisonError::into_inner))
+    fn identities(&self) -> Arc<[Identity]> {
+        Arc::clone(&self.identities.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn show(&self, tags: &[(String, String)]) {
@@ -298,12 +299,10 @@ impl MachineFacts for Live {
         Some(Arc::clone(&self.now()?.facts.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    async fn identities(&self) -> Vec<Identity> {
+    async fn identities(&self) -> Arc<[Identity]> {
         // People ask for an identity that they have just attached, and must not get one they have just taken off.
         self.freshen().await;
-        let Some(connection) = self.now() else { return Vec::new() };
-        let attached = connection.attached();
-        std::iter::once(connection.identity.clone()).chain(attached.iter().cloned()).collect()
+        self.now().map(|connection| connection.identities()).unwrap_or_default()
     }
 }
 
@@ -329,7 +328,7 @@ impl TokenIssuer for Live {
         correlation: CorrelationId,
     ) -> Result<Token, IssueError> {
         let connection = self.now();
-        let acts = |c: &Connection| c.identity.client == identity.client || c.attached().contains(identity);
+        let acts = |c: &Connection| c.identity.client == identity.client || c.identities().contains(identity);
         match connection.filter(|c| acts(c)) {
             Some(connection) if identity.system_assigned => {
                 connection.issuer.token_for(resource, correlation).await
@@ -344,8 +343,13 @@ impl TokenIssuer for Live {
     }
 }
 
+/// The machine's own first.
+fn identities(own: &Identity, attached: Vec<Identity>) -> Arc<[Identity]> {
+    std::iter::once(own.clone()).chain(attached).collect()
+}
+
 /// The user-assigned identities of a machine's resource.
-fn attached_to(resource: &Value) -> Arc<[Identity]> {
+fn attached_to(resource: &Value) -> Vec<Identity> {
     let map = resource.pointer("/identity/userAssignedIdentities").and_then(Value::as_object);
     let one = |(id, ids): (&String, &Value)| {
         let text = |name: &str| ids.get(name).and_then(Value::as_str);

@@ -1,6 +1,10 @@
 //! One point in time and the spellings Azure mixes.
 
-use jiff::{civil, fmt::strtime, tz::TimeZone};
+use jiff::{
+    civil,
+    fmt::strtime,
+    tz::{Offset, TimeZone},
+};
 
 /// Microseconds since 1970-01-01T00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -36,17 +40,50 @@ impl Timestamp {
 
     /// `2026-01-01T00:00:00.0000000Z` (seven digits, as the resource manager and Blob print).
     pub fn iso7(self) -> String {
-        format!("{}.{:07}Z", self.format("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(1_000_000) * 10)
+        let mut text = self.digits(["-", "T", ":", "."], "%Y-%m-%dT%H:%M:%S.");
+        push_digits(&mut text, self.0.rem_euclid(1_000_000) * 10, 7);
+        text.push('Z');
+        text
     }
 
     /// `2026-01-01T00:00:00Z` (RFC 3339, whole seconds).
     pub fn rfc3339(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%SZ")
+        self.digits(["-", "T", ":", "Z"], "%Y-%m-%dT%H:%M:%SZ")
     }
 
     /// `2026-01-01 00:00:00Z` (the token endpoint's errors).
     pub fn sts(self) -> String {
         self.format("%Y-%m-%d %H:%M:%SZ")
+    }
+
+    /// `20260101T000000Z` (the resource manager's routing ids).
+    pub fn basic(self) -> String {
+        self.digits(["", "T", "", "Z"], "%Y%m%dT%H%M%SZ")
+    }
+
+    /// The digits of date and time, with what stands between those of the date, of both, of the time, and behind them. Every
+    /// answer bears some, and reading a pattern each time costs ten times as much; the pattern is for years that have not
+    /// four digits.
+    fn digits(self, [date, between, time, end]: [&str; 4], pattern: &str) -> String {
+        let at = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let at = Offset::UTC.to_datetime(at);
+        if at.year() < 0 {
+            return self.format(pattern);
+        }
+        let mut text = String::with_capacity("2026-01-01T00:00:00.0000000Z".len());
+        let parts = [
+            (i64::from(at.year()), 4, date),
+            (at.month().into(), 2, date),
+            (at.day().into(), 2, between),
+            (at.hour().into(), 2, time),
+            (at.minute().into(), 2, time),
+            (at.second().into(), 2, end),
+        ];
+        for (value, width, after) in parts {
+            push_digits(&mut text, value, width);
+            text.push_str(after);
+        }
+        text
     }
 
     /// Formats in UTC by `strftime` conversions.
@@ -82,6 +119,14 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
+/// The last `width` decimal digits of a number that is not negative.
+fn push_digits(text: &mut String, value: i64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = value / 10_i64.pow(place) % 10;
+        text.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +140,19 @@ mod tests {
         assert_eq!(T.rfc3339(), "2026-01-01T00:00:00Z");
         assert_eq!(T.sts(), "2026-01-01 00:00:00Z");
         assert_eq!(T.seconds(), 1_767_225_600);
+    }
+
+    #[test]
+    fn digits_are_those_of_the_pattern() {
+        let far = [i64::MIN, -62_167_219_200_000_001, -62_167_219_200_000_000, -1, 0, 951_782_399_999_999];
+        let far = far.into_iter().chain([951_782_400_000_000, 253_402_207_200_999_999, i64::MAX]);
+        for micros in far.chain((0..4000).map(|n| n * 86_399_999_983)) {
+            let at = Timestamp::from_micros(micros);
+            assert_eq!(at.rfc3339(), at.format("%Y-%m-%dT%H:%M:%SZ"), "{micros}");
+            assert_eq!(at.basic(), at.format("%Y%m%dT%H%M%SZ"), "{micros}");
+            let tail = format!("{:07}Z", micros.rem_euclid(1_000_000) * 10);
+            assert_eq!(at.iso7(), format!("{}.{tail}", at.format("%Y-%m-%dT%H:%M:%S")), "{micros}");
+        }
     }
 
     #[test]

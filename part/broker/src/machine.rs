@@ -77,5 +77,5 @@ pub trait MachineFacts: Send + Sync {
     async fn facts(&self) -> Option<Arc<Facts>>;
 
     /// The identities of the machine; the system-assigned one first, if it has one.
-    async fn identities(&self) -> Vec<Identity>;
+    async fn identities(&self) -> Arc<[Identity]>;
 }

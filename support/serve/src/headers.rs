@@ -27,7 +27,9 @@ pub fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Bearer::Other(scheme, rest);
     }
-    if rest.is_empty() || rest.len() > TOKEN_MAX_BYTES || rest.contains(|c: char| c.is_whitespace()) {
+    // The text is ASCII, and looked at whole: that is many bytes at a time.
+    let is_blank = rest.bytes().fold(false, |found, byte| found | (byte <= b' '));
+    if rest.is_empty() || rest.len() > TOKEN_MAX_BYTES || is_blank {
         return Bearer::Malformed;
     }
     Bearer::Token(rest)

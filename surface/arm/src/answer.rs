@@ -49,7 +49,7 @@ impl Trail {
         const HEADERS: usize = 20;
         let all = response.headers_mut();
         all.reserve(HEADERS);
-        let at = self.started.format("%Y%m%dT%H%M%SZ");
+        let at = self.started.basic();
         let told = [
             (headers::REQUEST_ID, self.request_id.to_string()),
             (headers::CORRELATION_ID, self.correlation.to_string()),

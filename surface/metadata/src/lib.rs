@@ -19,6 +19,7 @@ mod said;
 mod service;
 mod siblings;
 mod source;
+mod targets;
 mod token;
 mod versions;
 

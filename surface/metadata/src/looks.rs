@@ -57,6 +57,8 @@ pub(crate) struct Looks(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     known: Mutex<HashMap<u64, Known>>,
+    /// By the number of a connection: the user alone and when it was told, in microseconds, where nobody looks for processes.
+    users: Mutex<HashMap<u64, (u32, i64)>>,
     search: Mutex<Search>,
 }
 
@@ -97,9 +99,21 @@ struct Waiting {
 impl Looks {
     /// The user of a connection's other end, as it was within the last second.
     pub(crate) fn user(&self, connection: Option<Connection>, now: Timestamp) -> Option<u32> {
-        let connection = connection?;
-        let known = self.0.known(connection.number).filter(|k| k.is_fresh(now.micros()));
-        known.map(|k| k.owner).or_else(|| owner::of(connection.ends)).map(|owner| owner.user)
+        let Connection { number, ends } = connection?;
+        let micros = now.micros();
+        if let Some(known) = self.0.known(number).filter(|k| k.is_fresh(micros)) {
+            return Some(known.owner.user);
+        }
+        let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((user, _)) = users.get(&number).filter(|(_, told)| is_fresh(*told, micros)) {
+            return Some(*user);
+        }
+        let user = owner::of(ends)?.user;
+        if users.len() >= KNOWN_MAX {
+            users.clear();
+        }
+        users.insert(number, (user, micros));
+        Some(user)
     }
 
     /// The socket's user as it was within the last second, and the process that was found to hold it: asked again over the
@@ -203,8 +217,12 @@ impl Shared {
 
 impl Known {
     fn is_fresh(&self, now: i64) -> bool {
-        (0..KNOWN_MICROS).contains(&(now - self.looked_micros))
+        is_fresh(self.looked_micros, now)
     }
+}
+
+fn is_fresh(then: i64, now: i64) -> bool {
+    (0..KNOWN_MICROS).contains(&(now - then))
 }
 
 impl Holder {
@@ -289,6 +307,21 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_asked_for_once_a_second() {
+        let (looks, listener) = (Looks::default(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let at = |micros| Timestamp::from_micros(1_800_000_000_000_000 + micros);
+        let (client, connection) = connected(&listener, 1);
+        let (open, _) = listener.accept().unwrap();
+        let me = Some(nix::unistd::geteuid().as_raw());
+        assert_eq!(looks.user(Some(connection), at(0)), me);
+        drop(client);
+        assert_eq!(looks.user(Some(connection), at(KNOWN_MICROS - 1)), me, "remembered");
+        assert_eq!(looks.user(Some(connection), at(KNOWN_MICROS)), None, "asked again");
+        assert_eq!(looks.user(Some(connection), at(-1)), None, "a clock that was put back remembers nothing");
+        drop(open);
+    }
+
+    #[test]
     fn a_process_with_many_sockets_leaves_room() {
         let mut search = Search::default();
         let many = 3 * KNOWN_MAX as u64;
@@ -312,7 +345,10 @@ mod tests {
         assert_eq!(pid(looks.holder(Some(connection), now).await).await, Some(std::process::id()));
         let (open, _) = listener.accept().unwrap();
         drop(client);
+        let user = looks.user(Some(connection), now);
+        assert_eq!(user, Some(nix::unistd::geteuid().as_raw()));
         let again = Connection { number: 2, ..connection };
+        assert_eq!(looks.user(Some(again), now), None, "nobody, for bounds too");
         let seen = looks.holder(Some(again), now).await;
         assert_eq!((seen.user, pid(seen).await), (None, None), "nobody, whoever was there before");
         drop(open);

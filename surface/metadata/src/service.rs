@@ -10,7 +10,7 @@ use cs_broker::{Attester, Broker, ChallengeDesk, Facts, MachineFacts};
 use cs_ids::CorrelationId;
 use cs_serve::{Body, Door, Doors, Found, Params, Paths, Peer, Query, Request, Response, Router, json};
 use cs_time::{Chance, Clock};
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use serde_json::{Value, json};
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     rules::{self, Part, ProxyHeaders},
     siblings,
     source::{Narrowed, Secret, Source},
+    targets::{Target, Targets, is_doubled},
     token, versions,
 };
 
@@ -107,6 +108,11 @@ impl Ask<'_> {
         *self.correlation.get_or_init(|| cs_serve::correlation(self.headers).unwrap_or_else(new))
     }
 
+    /// Only where the caller says one.
+    pub(crate) fn correlation_sent(&self) -> Option<CorrelationId> {
+        cs_serve::correlation(self.headers)
+    }
+
     pub(crate) fn is_identity_header(&self, sent: &str) -> bool {
         self.header.is_some_and(|wanted| wanted.is(sent))
     }
@@ -120,6 +126,7 @@ struct Listening {
     hosts: Vec<String>,
     seen_at: Option<PathBuf>,
     doors: Doors<Op>,
+    targets: Targets,
     /// The whole document, written once for each change of the facts.
     written: RwLock<Option<Written>>,
     pace: Pace,
@@ -140,14 +147,6 @@ impl Router for Listening {
     }
 }
 
-/// The one name that some agents of the public cloud send more than once (metadata.md 3.4); it means nothing here.
-const REPEATED: &str = "xms_az_nwperimid";
-
-fn is_doubled(query: &Query) -> bool {
-    let names = || query.iter().map(|(name, _)| name).filter(|n| !n.eq_ignore_ascii_case(REPEATED));
-    names().enumerate().any(|(i, name)| names().take(i).any(|before| before.eq_ignore_ascii_case(name)))
-}
-
 impl Listening {
     fn of(machine: &Arc<Metadata>, service: Service) -> Self {
         Self {
@@ -158,6 +157,7 @@ impl Listening {
             hosts: Vec::new(),
             seen_at: None,
             doors: Doors::new(service.doors(), Paths::Exact),
+            targets: Targets::default(),
             written: RwLock::default(),
             pace: Pace::of_requests(),
         }
@@ -165,14 +165,8 @@ impl Listening {
 
     /// In the documented order: route, method, Metadata header, strangers, api-version, parameters.
     async fn serve(&self, request: &Parts, body: Body, peer: Peer) -> Result<Response, Response> {
-        let query = Query::parse(request.uri.query());
-        let none = Query::default();
-        let looked_up = query.as_ref().unwrap_or(&none);
-        let (op, params) = match self.doors.find(request.method.as_str(), request.uri.path(), looked_up) {
-            Found::Door(door, params) => (door.op, params),
-            Found::OtherMethods(allowed) => return Err(failure::method_not_allowed(&allowed)),
-            Found::Nowhere => return Err(failure::plain(StatusCode::NOT_FOUND, "Not found")),
-        };
+        let target = self.targets.read(request, |method, uri| self.read(method, uri))?;
+        let op = target.op;
         let part = match op {
             Op::Token => Part::Identity,
             Op::AppService => Part::AppService(&request.headers, &*self.machine.chance),
@@ -184,10 +178,11 @@ impl Listening {
         }
         rules::no_strangers((self.service, self.machine.proxy_headers), part, request, &self.hosts)?;
         let bad = |text| rules::refuse(part, StatusCode::BAD_REQUEST, "invalid_request", text);
-        let query = query.map_err(|_| bad("Bad request. The query string cannot be read"))?;
-        if is_doubled(&query) {
-            return Err(bad("Bad request. A query parameter is given more than once"));
-        }
+        let query = match &target.query {
+            Ok(query) if !target.is_doubled => query,
+            Ok(_) => return Err(bad("Bad request. A query parameter is given more than once")),
+            Err(_) => return Err(bad("Bad request. The query string cannot be read")),
+        };
         let ends = peer.address.zip(peer.local).map(|(peer, local)| Ends { peer, local });
         let connection = ends.map(|ends| Connection { number: peer.connection, ends });
         self.pace(op, part, connection)?;
@@ -202,21 +197,35 @@ impl Listening {
             correlation: OnceLock::new(),
         };
         match op {
-            Op::Token => Ok(token::token(&ask, request, &query).await),
-            Op::AppService => Ok(siblings::app_service(&ask, request, &query).await),
+            Op::Token => Ok(token::token(&ask, request, query).await),
+            Op::AppService => Ok(siblings::app_service(&ask, request, query).await),
             Op::CloudShell => Ok(siblings::cloud_shell(&ask, request, body).await),
             Op::Versions => Ok(json(StatusCode::OK, &json!({"apiVersions": versions::KNOWN}))),
             _ => {
                 // Clients of the events ask with dates of their own (2020-07-01).
                 let of_events = matches!(op, Op::ScheduledEvents | Op::StartEvents);
                 if !(of_events && query.get("api-version").is_some_and(versions::is_date)) {
-                    self.version(&query)?;
+                    self.version(query)?;
                 }
                 match op {
                     Op::StartEvents => events::start(body).await,
-                    _ => self.document(op, &params, &query, &ask).await,
+                    _ => self.document(op, &target.params, query, &ask).await,
                 }
             }
+        }
+    }
+
+    /// Where a request goes, and what it asks there.
+    fn read(&self, method: &Method, uri: &Uri) -> Result<Target, Response> {
+        let query = Query::parse(uri.query());
+        let none = Query::default();
+        match self.doors.find(method.as_str(), uri.path(), query.as_ref().unwrap_or(&none)) {
+            Found::Door(door, params) => {
+                let is_doubled = query.as_ref().is_ok_and(is_doubled);
+                Ok(Target { op: door.op, params, query, is_doubled })
+            }
+            Found::OtherMethods(allowed) => Err(failure::method_not_allowed(&allowed)),
+            Found::Nowhere => Err(failure::plain(StatusCode::NOT_FOUND, "Not found")),
         }
     }
 

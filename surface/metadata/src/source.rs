@@ -71,9 +71,7 @@ impl MachineFacts for Narrowed {
         self.all.facts().await
     }
 
-    async fn identities(&self) -> Vec<Identity> {
-        let mut all = self.all.identities().await;
-        all.retain(|identity| self.only.is(identity));
-        all
+    async fn identities(&self) -> Arc<[Identity]> {
+        self.all.identities().await.iter().filter(|identity| self.only.is(identity)).cloned().collect()
     }
 }

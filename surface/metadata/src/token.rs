@@ -264,7 +264,7 @@ fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
         error_codes: Some([401]),
         timestamp: Some(ask.machine.clock.now().rfc3339()),
         trace_id: Some(""),
-        correlation_id: Some(ask.correlation().to_string()),
+        correlation_id: Some(correlation_of(ask, path)),
     };
     let mut response = private(json(StatusCode::UNAUTHORIZED, &reply));
     // Nothing else may stand in it: no quotes, one blank, one equals sign (metadata.md 1.2).
@@ -272,6 +272,16 @@ fn unanswered(ask: &Ask<'_>, path: &Path) -> Response {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
     response
+}
+
+/// The caller's, or the number that the challenge has anyway: its name, which the same answer tells. A draw of another
+/// would cost as much as all else in the answer.
+fn correlation_of(ask: &Ask<'_>, path: &Path) -> String {
+    let number = || path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
+    match ask.correlation_sent() {
+        Some(sent) => sent.to_string(),
+        None => number().unwrap_or_else(|| ask.correlation().to_string()),
+    }
 }
 
 fn choose<'i>(

@@ -24,7 +24,7 @@ pub struct Live {
 pub struct Known {
     generation: i64,
     facts: Arc<Facts>,
-    attached: Arc<[Identity]>,
+    identities: Arc<[Identity]>,
 }
 
 #[async_trait]
@@ -33,10 +33,9 @@ impl MachineFacts for Live {
         self.now().await.map(|known| known.facts)
     }
 
-    async fn identities(&self) -> Vec<Identity> {
-        let attached = self.now().await.map(|known| known.attached);
-        let own = std::iter::once(self.identity.clone());
-        own.chain(attached.iter().flat_map(|all| all.iter().cloned())).collect()
+    async fn identities(&self) -> Arc<[Identity]> {
+        let known = self.now().await.map(|known| known.identities);
+        known.unwrap_or_else(|| [self.identity.clone()].into())
     }
 }
 
@@ -60,12 +59,17 @@ impl Live {
             known.filter(|known| known.generation == resource.generation).unwrap_or_else(|| Known {
                 generation: resource.generation,
                 facts: Arc::new(self.describe(&resource)),
-                attached: attached_identities(&resource).into_iter().filter_map(as_identity).collect(),
+                identities: self.identities_of(&resource),
             })
         });
         let fresh = Fresh::new(now_known.clone(), changes, now);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
         now_known
+    }
+
+    fn identities_of(&self, resource: &Resource) -> Arc<[Identity]> {
+        let attached = attached_identities(resource).into_iter().filter_map(as_identity);
+        std::iter::once(self.identity.clone()).chain(attached).collect()
     }
 
     fn describe(&self, resource: &Resource) -> Facts {

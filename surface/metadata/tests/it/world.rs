@@ -136,8 +136,8 @@ impl MachineFacts for Machine {
         }))
     }
 
-    async fn identities(&self) -> Vec<Identity> {
-        vec![system(), user_assigned()]
+    async fn identities(&self) -> Arc<[Identity]> {
+        [system(), user_assigned()].into()
     }
 }
 
