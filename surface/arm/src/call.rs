@@ -1,6 +1,6 @@
 //! One request on its way to a handler.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, ops::Deref, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use cs_audit::AuditRecord;
@@ -8,13 +8,14 @@ use cs_ids::{ResourceId, Scope, SubscriptionId};
 use cs_names::Address;
 use cs_rbac::{Allowed, Denied, Operation};
 use cs_resources::{Input, Manager, Patch, When};
-use cs_serve::{Params, Query, Response};
+use cs_serve::Response;
 use cs_wire_arm::ResourceBody;
 use serde::de::DeserializeOwned;
 
 use crate::{
     Parts,
-    doors::{Body, Type},
+    asked::Asked,
+    doors::Body,
     failure::{Failure, shown},
 };
 
@@ -26,23 +27,22 @@ pub(crate) type Handler = for<'c> fn(&'c Call) -> Pin<Box<dyn Future<Output = An
 pub(crate) struct Call {
     pub parts: Arc<Parts>,
     pub op: Operation,
-    /// The type whose table the door is in.
-    pub kind: &'static Type,
-    pub reads: Body,
-    pub params: Params,
-    pub query: Query,
+    pub asked: Arc<Asked>,
     pub body: Bytes,
     /// What `If-Match` and `If-None-Match` ask.
     pub when: When,
-    /// As received.
-    pub path: String,
     pub address: Address,
-    /// What the path is about, and where authorisation was asked for.
-    pub scope: Scope,
-    /// The same, where it is a subscription, group or resource.
-    pub resource: Option<ResourceId>,
     /// The proof, for doors that name an action.
     pub allowed: Option<Allowed>,
+}
+
+/// A call reads as what was asked.
+impl Deref for Call {
+    type Target = Asked;
+
+    fn deref(&self) -> &Asked {
+        &self.asked
+    }
 }
 
 impl Call {
@@ -87,13 +87,13 @@ impl Call {
 
     /// The bytes of such a body, for documents that read themselves.
     pub fn document(&self) -> Result<&[u8], Failure> {
-        self.check_column(matches!(self.reads, Body::Json(_)))?;
+        self.check_column(matches!(self.door.op.body, Body::Json(_)))?;
         Ok(&self.body)
     }
 
     /// The body of a row that reads a resource.
     pub fn input(&self) -> Result<Input, Failure> {
-        self.check_column(self.reads == Body::Resource)?;
+        self.check_column(self.door.op.body == Body::Resource)?;
         let body = ResourceBody::parse(self.kind.name, &self.body)?;
         Ok(Input {
             when: self.when,

@@ -1,8 +1,9 @@
 //! What a table of operations is made of, and finding the row of a request.
 
+use cs_ids::Scope;
 use cs_serve::{Door, Doors, Found, Needs, Params, Paths, Query};
 
-use crate::{call::Handler, failure::Failure, types};
+use crate::{asked::Asked, call::Handler, failure::Failure, types};
 
 /// A resource type: the table of its operations, and what clients and docs are told of it.
 pub(crate) struct Type {
@@ -124,6 +125,14 @@ pub(crate) struct Way {
     pub kind: &'static Type,
     pub door: &'static Door<Op>,
     pub params: Params,
+}
+
+impl Way {
+    /// What is asked there, before its scope is read.
+    pub fn asked(self, query: Query, path: String) -> Asked {
+        let Self { kind, door, params } = self;
+        Asked { kind, door, params, query, path, scope: Scope::root(), resource: None }
+    }
 }
 
 pub(crate) struct Tables(Doors<Op>);

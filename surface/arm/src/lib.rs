@@ -6,6 +6,7 @@
 //! resource learns nothing about it, not even whether it exists.
 
 mod answer;
+mod asked;
 mod authorise;
 mod call;
 mod cloud;
@@ -24,7 +25,7 @@ use cs_audit::Audit;
 use cs_authority::{Audiences, KnownResource, TokenCheck};
 use cs_blob::Blobs;
 use cs_databases::Databases;
-use cs_ids::{CorrelationId, ResourceId, Scope, SubscriptionId, TenantId};
+use cs_ids::{CorrelationId, SubscriptionId, TenantId};
 use cs_names::Address;
 use cs_pki::ClientRequest;
 use cs_rbac::{Caller, Operation};
@@ -40,7 +41,12 @@ use http::{HeaderMap, Method};
 
 pub use doors::{Body, Entry, entries};
 
-use crate::{call::Call, doors::Way, failure::Failure, types::enrolment};
+use crate::{
+    asked::{Asked, Memory},
+    call::Call,
+    failure::Failure,
+    types::enrolment,
+};
 
 /// Larger bodies are refused unread; the largest real one, a vault with 1,024 policies, is about 0.5 MiB.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -78,12 +84,18 @@ pub struct Parts {
 pub struct Arm {
     parts: Arc<Parts>,
     doors: doors::Tables,
+    memory: Memory,
     audiences: Mutex<Option<(Address, Arc<Audiences>)>>,
 }
 
 impl Arm {
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), doors: doors::Tables::new(), audiences: Mutex::default() }
+        Self {
+            parts: Arc::new(parts),
+            doors: doors::Tables::new(),
+            memory: Memory::default(),
+            audiences: Mutex::default(),
+        }
     }
 }
 
@@ -108,94 +120,76 @@ impl Arm {
         client_request_id: Option<String>,
     ) -> Result<Response, Failure> {
         let (head, body) = request.into_parts();
-        let path = head.uri.path().to_owned();
+        let path = head.uri.path();
+        // What is remembered was well-formed, and goes through one of the doors behind the token.
+        if let Some(asked) = self.memory.of(&head.method, &head.uri) {
+            let caller = self.caller(&head.headers, path, context).await?;
+            let when = when(&head.headers)?;
+            let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
+            return self.enter(self.call(op, asked, (whole(body).await?, when), context)).await;
+        }
         let query = Query::storable(head.uri.query()).map_err(|_| Failure::bad_uri())?;
-        if cloud::is_metadata(&head.method, &path) {
+        if cloud::is_metadata(&head.method, path) {
             return Ok(cloud::endpoints(&query, &context.address));
         }
-        if enrolment::is_join(&head.method, &path) {
-            return self.join((head.method, path, query), body, context, correlation).await;
+        if enrolment::is_join(&head.method, path) {
+            return self.join((&head.method, path, query), body, context, correlation).await;
         }
-        let caller = self.caller(&head.headers, &path, context).await?;
+        let caller = self.caller(&head.headers, path, context).await?;
         let version = version_of(&query)?;
-        check_path(&path)?;
-        let (method, when) = (head.method, when(&head.headers)?);
-        let way = self.doors.find(method.as_str(), &path, &query)?;
+        check_path(path)?;
+        let when = when(&head.headers)?;
+        let way = self.doors.find(head.method.as_str(), path, &query)?;
         if !is_version(version) {
             return Err(Failure::bad_api_version(version, way.kind.versions));
         }
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
-        let body = without_mark(read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?);
-        if json_has_nul(&body) {
-            return Err(Failure::bad_body(
-                "The request content was invalid: a text holds the character NUL.".to_owned(),
-            ));
-        }
-        self.enter(op, way, (method, path, query, body, when), context).await
+        let body = whole(body).await?;
+        let asked = Arc::new(way.asked(query, path.to_owned()).at()?);
+        self.memory.keep(&head.method, &head.uri, &asked);
+        self.enter(self.call(op, asked, (body, when), context)).await
     }
 
     /// The door whose credentials are in its body: nobody asks until the handler has proven the join token.
     async fn join(
         &self,
-        (method, path, query): (Method, String, Query),
+        (method, path, query): (&Method, &str, Query),
         body: cs_serve::Body,
         context: &Context,
         correlation: CorrelationId,
     ) -> Result<Response, Failure> {
         let version = version_of(&query)?;
-        let way = self.doors.find(method.as_str(), &path, &query)?;
+        let way = self.doors.find(method.as_str(), path, &query)?;
         if !is_version(version) {
             return Err(Failure::bad_api_version(version, way.kind.versions));
         }
         let body = read_body(body, JOIN_BODY_MAX_BYTES).await.map_err(Failure::from)?;
         let op = Operation::new(enrolment::nobody(&body)?, correlation, context.started);
-        let door = way.door;
-        let call = self.call(op, way, (path, query, body, When::Always), (Scope::root(), None), context);
-        (door.op.run)(&call).await
+        let asked = Arc::new(way.asked(query, path.to_owned()));
+        let call = self.call(op, asked, (body, When::Always), context);
+        (call.door.op.run)(&call).await
     }
 
     fn call(
         &self,
         op: Operation,
-        way: Way,
-        (path, query, body, when): (String, Query, bytes::Bytes, When),
-        (scope, resource): (Scope, Option<ResourceId>),
+        asked: Arc<Asked>,
+        (body, when): (bytes::Bytes, When),
         context: &Context,
     ) -> Call {
-        Call {
-            parts: Arc::clone(&self.parts),
-            op,
-            kind: way.kind,
-            reads: way.door.op.body,
-            params: way.params,
-            query,
-            body,
-            when,
-            path,
-            address: context.address.clone(),
-            scope,
-            resource,
-            allowed: None,
-        }
+        let (parts, address) = (Arc::clone(&self.parts), context.address.clone());
+        Call { parts, op, asked, body, when, address, allowed: None }
     }
 
-    async fn enter(
-        &self,
-        op: Operation,
-        way: Way,
-        (method, path, query, body, when): (Method, String, Query, bytes::Bytes, When),
-        context: &Context,
-    ) -> Result<Response, Failure> {
-        let place = place::scope_of(way.door.path, &way.params)?;
-        let door = way.door;
-        let mut call = self.call(op, way, (path, query, body, when), place, context);
+    async fn enter(&self, mut call: Call) -> Result<Response, Failure> {
+        let door = call.door;
         call.check_subscription().await?;
         authorise::authorise(&mut call, door).await?;
         if let Some(deed) = authorise::deed(door) {
             call.manager().check_locks(&call.op, &call.scope, deed).await?;
         }
         let response = (door.op.run)(&call).await?;
-        if method == Method::GET || method == Method::HEAD {
+        if matches!(door.method, "GET" | "HEAD") {
             call.record_read()?;
         }
         Ok(response)
@@ -234,6 +228,17 @@ impl Arm {
         };
         Err(refusal.at_tenant(tenant))
     }
+}
+
+/// The body of a request whose caller is known.
+async fn whole(body: cs_serve::Body) -> Result<bytes::Bytes, Failure> {
+    let body = without_mark(read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?);
+    if json_has_nul(&body) {
+        return Err(Failure::bad_body(
+            "The request content was invalid: a text holds the character NUL.".to_owned(),
+        ));
+    }
+    Ok(body)
 }
 
 /// A header as sent, where it came once and is text.
