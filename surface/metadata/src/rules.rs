@@ -89,6 +89,11 @@ pub(crate) fn no_strangers(
         let status = if service == Service::Imds { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN };
         return Err(refuse(part, status, "forbidden", "Forwarded requests are not served"));
     }
+    // RFC 9112 3.2. HTTP/1.0 knows no Host: an old tool on this machine; a browser always sends one.
+    let unnamed = request.uri.authority().is_none() && !headers.contains_key(header::HOST);
+    if unnamed && request.version != http::Version::HTTP_10 {
+        return Err(refuse(part, StatusCode::BAD_REQUEST, "invalid_request", "The request names no host"));
+    }
     if !host_is_ours(request, more_hosts) {
         tracing::warn!(service = ?service, "a request for another host was refused");
         return Err(refuse(part, StatusCode::FORBIDDEN, "forbidden", "This host name is not served here"));
@@ -112,7 +117,6 @@ fn host_is_ours(request: &Parts, more: &[String]) -> bool {
         Some(authority) => Some(authority.as_str()),
         None => sent,
     };
-    // HTTP/1.0 without Host: an old tool on this machine; a browser always sends one.
     let Some(authority) = authority else { return true };
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => host,

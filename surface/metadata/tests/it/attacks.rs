@@ -7,6 +7,7 @@ use cs_metadata::{
     ProxyHeaders,
     Service::{Himds, Imds},
 };
+use cs_serve::empty;
 use serde_json::Value;
 
 use crate::world::{TOKEN, World, user_assigned};
@@ -90,6 +91,26 @@ async fn a05_dns_rebinding_host_is_refused() {
     for host in ["localhost", "127.0.0.1:40342", "[::1]:40342", "[::1]", "169.254.169.254", "LOCALHOST:40342"]
     {
         assert_eq!(world.send(Himds, "GET", TOKEN, &[M, ("Host", host)]).await.status, 401, "{host}");
+    }
+}
+
+/// Every HTTP/1.1 request names a host (RFC 9112, 3.2), and one that names two names none of ours.
+#[tokio::test]
+async fn a05_a_request_without_a_host_is_refused() {
+    let world = World::new();
+    let ask = async |service, version, hosts: &[&str]| {
+        let mut request = http::Request::get(TOKEN).version(version).header("Metadata", "true");
+        for host in hosts {
+            request = request.header("Host", *host);
+        }
+        World::ask(&world.parts.router(service), request.body(empty()).unwrap()).await.status
+    };
+    for (service, good) in [(Himds, 401), (Imds, 200)] {
+        assert_eq!(ask(service, http::Version::HTTP_11, &[]).await, 400);
+        assert_eq!(ask(service, http::Version::HTTP_10, &[]).await, good);
+        for hosts in [&[""][..], &["localhost", "localhost"], &["localhost", "attacker.example"]] {
+            assert_eq!(ask(service, http::Version::HTTP_11, hosts).await, 403, "{hosts:?}");
+        }
     }
 }
 
