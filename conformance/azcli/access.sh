@@ -137,7 +137,8 @@ AZURE_CONFIG_DIR=$work/by-trust && export AZURE_CONFIG_DIR && meet_the_cloud
 az login --service-principal -u "$APP" -p "$(cat "$SECRET_FILE")" --tenant "$TENANT" >/dev/null
 issuer() { python3 "$here/../issuer/issuer.py" "$1" "$CONFORMANCE_ISSUER" ${2+"$2"}; }
 rm -f "$CONFORMANCE_ISSUER/issuer"
-issuer serve & ISSUER=$!
+# The program itself, not a shell around it, which would end alone.
+python3 "$here/../issuer/issuer.py" serve "$CONFORMANCE_ISSUER" & ISSUER=$!
 trap 'kill "$ISSUER" 2>/dev/null || true; rm -rf "$work"' EXIT
 until [ -e "$CONFORMANCE_ISSUER/issuer" ]; do kill -0 "$ISSUER" || fail "the issuer does not start"; done
 az identity federated-credential create -n trust --identity-name holder -g $RG --issuer "$(cat "$CONFORMANCE_ISSUER/issuer")" \
