@@ -11,10 +11,12 @@ pub mod host;
 mod issuer;
 mod machine;
 mod policy;
+mod policy_file;
 
 pub use broker::Broker;
 pub use desk::{ChallengeDesk, Claim, DeskError, Opened};
 pub use files::{ChallengeDirectory, DirectoryError};
 pub use issuer::{Identity, IssueError, Token, TokenIssuer};
 pub use machine::{AttestError, Attester, Facts, Interface, MachineFacts};
-pub use policy::{Caller, Executable, Forbidden, Policy, PolicyFile, Process, Wish};
+pub use policy::{Caller, Executable, Forbidden, Policy, Process, Wish};
+pub use policy_file::PolicyFile;

@@ -1,13 +1,11 @@
-//! Who on this machine may have which token: an optional policy, a pure decision, and the file it comes from.
+//! Who on this machine may have which token: an optional policy and a pure decision; `policy_file.rs` has the file it comes from.
 //!
 //! The first rule that fits decides. What is not known of a caller fits every rule that denies and none that allows, so
 //! that hiding gets nobody further. Read strictly: a misspelt key must not open a door wider than was meant.
 
 use std::{
     fmt,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
 };
 
 use nix::unistd::{Group, User};
@@ -307,65 +305,6 @@ impl fmt::Display for Process {
             Some(unit) => write!(f, ", unit {unit}"),
         }
     }
-}
-
-/// A policy in a file, read anew when that changes. One that cannot be read allows nobody anything.
-pub struct PolicyFile {
-    path: PathBuf,
-    read: RwLock<(Stamp, Result<Arc<Policy>, String>)>,
-}
-
-type Stamp = Option<(u64, i64, i64, u64)>;
-
-impl PolicyFile {
-    /// # Errors
-    /// What is wrong with the file, so that nobody starts with less than was meant.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let read = load(path);
-        if let Err(why) = &read.1 {
-            return Err(why.clone());
-        }
-        Ok(Self { path: path.to_owned(), read: RwLock::new(read) })
-    }
-
-    /// The policy as it is now; costs one `stat`.
-    ///
-    /// # Errors
-    /// What is wrong with the file.
-    pub fn now(&self) -> Result<Arc<Policy>, String> {
-        let stamp = stamp(&self.path);
-        {
-            let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
-            if read.0 == stamp {
-                return read.1.clone();
-            }
-        }
-        let anew = load(&self.path);
-        match &anew.1 {
-            Ok(_) => tracing::info!(path = %self.path.display(), "the policy of callers was read anew"),
-            Err(why) => tracing::error!(why, "the policy of callers cannot be read: nobody gets a token"),
-        }
-        let outcome = anew.1.clone();
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = anew;
-        outcome
-    }
-}
-
-fn stamp(path: &Path) -> Stamp {
-    std::fs::metadata(path).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec(), m.len()))
-}
-
-fn load(path: &Path) -> (Stamp, Result<Arc<Policy>, String>) {
-    // The stamp first: what is written meanwhile is then read again, never missed.
-    let stamp = stamp(path);
-    let read = || {
-        let known = std::fs::metadata(path).map_err(|e| e.to_string())?;
-        if known.mode() & 0o022 != 0 {
-            return Err("others than its owner may write it".to_owned());
-        }
-        Policy::read(&std::fs::read_to_string(path).map_err(|e| e.to_string())?).map(Arc::new)
-    };
-    (stamp, read().map_err(|why| format!("{}: {why}", path.display())))
 }
 
 #[cfg(test)]
