@@ -22,6 +22,33 @@ expect "a wrong secret is refused" "$code" 5
 code=0; "$CSAGENT" connect --data "$data" --site http://management.countersign.localhost -g countersign -i x -p y 2>/dev/null || code=$?
 expect "c08: a plain site is refused" "$code" 2
 
+# said CODE WORDS COMMAND…: that exit code, one line of error with these words and at most a hint below it.
+said() {
+    wanted=$1 words=$2; shift 2; code=0
+    "$@" >/dev/null 2>"$work/said" </dev/null || code=$?
+    expect "$words" "$code $(grep -c "^csagent: error: .*$words" "$work/said") $(grep -v -c -e '^csagent: error: ' -e '^hint: ' "$work/said" || true)" "$wanted 1 0"
+}
+attempt() { words=$1 code=$2; shift 2; said "$code" "$words" "$CSAGENT" connect --data "$data" -g countersign -i "$id" -p x "$@"; }
+attempt "reading --ca-file /nowhere: No such file" 2 --site "$site" --ca-file /nowhere
+attempt "reading --ca-file /etc/hostname: it holds no certificate" 2 --site "$site" --ca-file /etc/hostname
+attempt "this is no address of a site" 2 --site "${site}path"
+attempt "https://graph.countersign.localhost is no resource manager" 1 --site https://graph.countersign.localhost --ca-file "$ca"
+
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -days 1 -keyout /dev/null -out "$work/stranger.pem" 2>/dev/null
+# Nothing is trusted then, not even what the system trusts.
+(export SSL_CERT_FILE="$work/stranger.pem" SSL_CERT_DIR="$work/nowhere"
+    attempt "UnknownIssuer" 4 --site "$site" --ca-file "$work/stranger.pem")
+grep -q "^hint: .*--ca-file" "$work/said" || fail "what helps is not said"
+said 1 "writing the answer to standard output: No space left" sh -c 'exec "$0" "$@" >/dev/full' "$CSAGENT" show --data "$data"
+printf '{"key.rotation": "soon", "proxy.ulr": "x"}' >"$work/broken.json"; mkdir "$work/broken" && mv "$work/broken.json" "$work/broken/localconfig.json"
+said 1 "localconfig.json: key.rotation: 'soon' is not a time" "$CSAGENT" connect --data "$work/broken" --site "$site" --ca-file "$ca" -g countersign -i "$id" -p x
+code=0; "$CSAGENT" check --data "$work/broken" --site "$site" --ca-file "$ca" -j >"$work/check" 2>/dev/null || code=$?
+expect "check tells settings that do not fit" "$code $(jq -r '.[] | select(.endpoint | endswith("localconfig.json")) | .result' "$work/check")" "1 bad"
+"$CSAGENT" config set key.rotation 30d --data "$work/broken" >/dev/null
+"$CSAGENT" check --data "$work/broken" --site "$site" --ca-file "$ca" -j >"$work/check" 2>/dev/null || true
+expect "and one that is no setting" "$(jq -r '.[] | select(.endpoint | endswith("localconfig.json")) | .result + " " + .detail' "$work/check")" \
+    "note holds what is no setting, and is not used: proxy.ulr"
+
 connect() {
     "$CSAGENT" connect --data "$data" --site "$site" --ca-file "$ca" -s "$sub" -g countersign -n m1 --tags "scenario=agent" \
         -i "$id" --service-principal-secret-file "$secret" "$@"
@@ -182,6 +209,15 @@ kill "$agent"; wait "$agent" || fail "the agent did not end cleanly"
 agent=''
 "$CSAGENT" disconnect --data "$data" -i "$id" -p - <"$secret"
 expect "forgets its key" "$(ls "$data"/machine.key 2>/dev/null || true)" ""
+
+connect
+echo nonsense >"$data/machine.key"
+said 1 "machine.key: not a private key we can use" "$CSAGENT" run --data "$data" --himds-port 0
+echo '{' >"$data/agentconfig.json"
+said 1 "agentconfig.json: EOF while parsing" "$CSAGENT" show --data "$data"
+grep -q "^hint: .*--force-local-only" "$work/said" || fail "what helps is not said"
+"$CSAGENT" disconnect --data "$data" --force-local-only 2>/dev/null
+curl -s -o /dev/null -X DELETE -H "Authorization: Bearer $operator" "$machine"
 
 # Without anybody's credential on the machine: the key goes out, the client id comes in.
 public=$("$CSAGENT" genkey --data "$data")

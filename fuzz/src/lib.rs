@@ -7,6 +7,7 @@
 
 #![expect(clippy::expect_used, reason = "a broken promise is a panic: that is what the engine looks for")]
 
+mod agent;
 mod core;
 mod machine;
 mod metadata;
@@ -22,7 +23,8 @@ pub struct Target {
 }
 
 /// Every target, by room.
-pub const TARGETS: &[&[Target]] = &[core::TARGETS, wire::TARGETS, machine::TARGETS, metadata::TARGETS];
+pub const TARGETS: &[&[Target]] =
+    &[core::TARGETS, wire::TARGETS, machine::TARGETS, metadata::TARGETS, agent::TARGETS];
 
 /// The target of this name.
 pub fn target(name: &str) -> Option<&'static Target> {

@@ -156,7 +156,7 @@ pub fn properties(ground: &Ground, log: &mut Log) -> Result<()> {
         tests.args(["--package", name]);
     }
     log.run(tests.env("PROPTEST_CASES", CASES))?;
-    let machine = ["--package", "cs-metadata", "--lib", "--package", "csagent", "--bin", "csagent"];
+    let machine = ["--lib", "--package", "cs-metadata", "--package", "cs-agent"];
     let mut tests = ground.cargo(&["test", "--locked"]);
     log.run(tests.args(machine).env("PROPTEST_CASES", AGENT_CASES))
 }

@@ -24,7 +24,7 @@ fn no_core_dumps() {
 }
 
 fn main() -> ExitCode {
-    cs_cli::end_with_the_reader();
+    cs_cli::end_with_the_reader("countersign");
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::CheckArgs,
-    config::Settings,
-    failure::{Attempt, Failure, Kind},
+    config::{self, Settings},
+    failure::{Failure, Kind},
     site,
     state::Place,
 };
@@ -51,9 +51,11 @@ pub async fn check(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     let state = place.load()?;
     // The rest can be looked at without; root sees the settings.
-    let settings = Settings::load(&place).unwrap_or_default();
-    let given =
-        args.ca_file.as_ref().map(std::fs::read_to_string).transpose().attempt("reading --ca-file")?;
+    let (settings, said) = match config::load(&place) {
+        Ok(settings) => (settings, None),
+        Err(failure) => (Settings::default(), Some(failure)),
+    };
+    let given = site::ca_file(args.ca_file.as_deref())?;
     let ca = given.or_else(|| state.as_ref().and_then(|s| s.ca.clone()));
     let address = match (&args.site, &state) {
         (Some(site), _) => site::checked_address(site)?,
@@ -67,9 +69,28 @@ pub async fn check(args: &CheckArgs, as_json: bool) -> Result<(), Failure> {
         }
     };
     let mut rows = remote::rows(&address, ca.as_deref(), &settings).await?;
+    rows.extend(settings_row(&place, &settings, said));
     rows.extend(local::rows(args.himds_port, state.as_ref()).await);
     print(&rows, as_json);
     verdict(&rows)
+}
+
+/// What keeps the agent from its settings, or that somebody meant one that there is not.
+fn settings_row(place: &Place, settings: &Settings, failure: Option<Failure>) -> Option<Row> {
+    let what = place.at(config::FILE).display().to_string();
+    match failure {
+        Some(failure) if failure.code == Some("AZCM0018") => Some(Row::new(
+            what,
+            Found::Note,
+            "only root reads it: a proxy that is set there was not used here",
+        )),
+        Some(failure) => Some(Row::new(what, Found::Bad, failure.message)),
+        None => {
+            let odd: Vec<&str> = settings.unknown().collect();
+            let detail = format!("holds what is no setting, and is not used: {}", odd.join(", "));
+            (!odd.is_empty()).then(|| Row::new(what, Found::Note, detail))
+        }
+    }
 }
 
 fn verdict(rows: &[Row]) -> Result<(), Failure> {

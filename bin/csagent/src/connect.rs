@@ -5,6 +5,7 @@
 //! command run again is the same request, and finishes it.
 
 use aws_lc_rs::digest;
+use cs_agent::words;
 use cs_ids::MachineName;
 use cs_jose::MachineKey;
 use reqwest::Method;
@@ -12,8 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     cli::ConnectArgs,
-    config::Settings,
-    credential, entra, existing,
+    config, credential, entra, existing,
     failure::{Attempt, Failure, Kind, program},
     host, join,
     site::{self, API_VERSION, Cloud},
@@ -31,7 +31,7 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
     let name = machine_name(args.resource_name.as_deref())?;
     let tags = tags(args.tags.as_deref())?;
     let address = address(&args)?;
-    let ca = args.ca_file.as_ref().map(std::fs::read_to_string).transpose().attempt("reading --ca-file")?;
+    let ca = site::ca_file(args.ca_file.as_deref())?;
     // Before the site is asked: without root nothing could be kept of what it says.
     let _lock = place.lock()?;
     if let Some(known) = place.load()? {
@@ -44,7 +44,7 @@ pub async fn connect(args: ConnectArgs) -> Result<(), Failure> {
         let failure = Failure::new(Kind::Usage, "no resource group is named").code("AZCM0016");
         return Err(failure.hint("give -g NAME, or a join token, which knows its own"));
     }
-    let client = site::client(ca.as_deref(), &Settings::load(&place)?)?;
+    let client = site::client(ca.as_deref(), &config::load(&place)?)?;
     let cloud = site::discover(&client, &address).await?;
     if args.form.is_some() {
         let made = existing::resource(&args, &place, &client, &cloud, ca.as_deref()).await?;
@@ -204,36 +204,9 @@ fn vm_id(key: &MachineKey) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
-/// `A=1,B='x, y'`: quotes keep commas.
 fn tags(text: Option<&str>) -> Result<Map<String, Value>, Failure> {
-    let bad =
-        |what: &str| Failure::new(Kind::Usage, format!("--tags: {what} is not NAME=VALUE")).code("AZCM0023");
-    let mut all = Map::new();
-    for pair in split_outside_quotes(text.unwrap_or_default()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| bad(pair))?;
-        let (name, value) = (unquoted(name.trim()), unquoted(value.trim()));
-        if name.is_empty() || all.insert(name.to_owned(), Value::from(value)).is_some() {
-            return Err(bad(pair));
-        }
-    }
-    Ok(all)
-}
-
-fn split_outside_quotes(text: &str) -> Vec<&str> {
-    let mut quote = None;
-    let parts = text.split(|c| {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), c) if open == c => quote = None,
-            _ => {}
-        }
-        quote.is_none() && c == ','
-    });
-    parts.map(str::trim).filter(|p| !p.is_empty()).collect()
-}
-
-fn unquoted(text: &str) -> &str {
-    ['\'', '"'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(text)
+    words::tags(text.unwrap_or_default())
+        .map_err(|why| Failure::new(Kind::Usage, format!("--tags: {why}")).code("AZCM0023"))
 }
 
 fn registration(
@@ -273,17 +246,6 @@ fn registration(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tags_as_azcmagent_takes_them() {
-        let read = tags(Some("A=1, B='x y',C=\"a,b=c\",D=")).unwrap();
-        let of = |name: &str| read[name].as_str().unwrap();
-        assert_eq!((of("A"), of("B"), of("C"), of("D")), ("1", "x y", "a,b=c", ""));
-        for bad in ["A", "=1", "A=1,A=2", "'"] {
-            assert!(tags(Some(bad)).is_err(), "{bad}");
-        }
-        assert!(tags(None).unwrap().is_empty());
-    }
 
     #[test]
     fn one_key_has_one_machine_id() {

@@ -4,7 +4,7 @@ use reqwest::Method;
 
 use crate::{
     cli::DisconnectArgs,
-    config::Settings,
+    config::{self, Settings},
     connect::tell,
     credential,
     failure::{Failure, Kind},
@@ -45,7 +45,7 @@ pub async fn disconnect(args: DisconnectArgs) -> Result<(), Failure> {
 }
 
 async fn remove(args: &DisconnectArgs, place: &Place, state: &State) -> Result<(), Failure> {
-    let settings = Settings::load(place)?;
+    let settings = config::load(place)?;
     let client = site::client(state.ca.as_deref(), &settings)?;
     let token = if args.credential.is_given() {
         let cloud = site::discover(&client, &state.site).await.map_err(local_only)?;

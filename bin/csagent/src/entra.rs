@@ -4,21 +4,20 @@
 //! lies here, or with a token that somebody else keeps fresh in a file (a federated credential). Programs get its tokens
 //! in the ways they know; none of them holds the certificate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::ConnectArgs,
-    config::Settings,
+    config::{self, Settings},
     connect::tell,
     credential,
     failure::{Attempt, Failure, Kind},
     host,
     issuer::{self, SiteIssuer},
     site::{self, Cloud},
-    state::{Place, State},
+    state::{Place, State, Upstream},
 };
 
 /// The certificate with its key, as it was given; for its owner alone.
@@ -27,16 +26,6 @@ pub const CREDENTIAL: &str = "application.pem";
 const AUDIENCE: &str = "https://management.azure.com";
 /// A federated token is a few kilobytes.
 const FEDERATED_MAX_BYTES: u64 = 16 * 1024;
-
-/// What an application proves itself with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Upstream {
-    /// In [`CREDENTIAL`].
-    Certificate,
-    /// A signed token of another issuer in a file that is kept fresh: read for each request.
-    FederatedToken(PathBuf),
-}
 
 /// Whether an address is a directory's authority rather than a resource manager.
 pub fn is_authority(address: &str) -> bool {
@@ -73,7 +62,7 @@ pub async fn connect(
         .as_deref()
         .filter(|id| uuid::Uuid::try_parse(id).is_ok())
         .ok_or_else(|| usage("an authority needs --service-principal-id, the application's client id"))?;
-    let settings = Settings::load(place)?;
+    let settings = config::load(place)?;
     let client = site::client(ca.as_deref(), &settings)?;
     let cloud = discover(&client, address, tenant).await?;
     // The key last: what fails before leaves none behind.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{ConnectArgs, GenkeyArgs},
-    config::Settings,
+    config,
     failure::{Attempt, Failure, Kind},
     issuer::{self, SiteIssuer},
     site::{self, API_VERSION, Cloud},
@@ -48,7 +48,7 @@ pub async fn resource(
             Failure::new(Kind::WrongState, "there is no key here that a machine could have been made with");
         return Err(failure.code("AZCM0103").hint("`csagent genkey` makes one and prints its public half"));
     }
-    let issuer = SiteIssuer::of(&draft(args, cloud, ca, id)?, place, &Settings::load(place)?)?;
+    let issuer = SiteIssuer::of(&draft(args, cloud, ca, id)?, place, &config::load(place)?)?;
     let token = issuer.token(&cloud.audience).await;
     let token = token.map_err(|error| issuer::failure("signing in as the machine", &error))?.access_token;
     let claims = issuer::claims_of(&token);

@@ -16,7 +16,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
-    config::Settings,
+    config,
     failure::{Failure, Kind},
     host,
     issuer::{self, SiteIssuer},
@@ -221,7 +221,7 @@ impl Connection {
             resource: state.resource_id.clone(),
             system_assigned: true,
         };
-        let settings = Settings::load(place)?;
+        let settings = config::load(place)?;
         let (issuer, environment) = (SiteIssuer::of(&state, place, &settings)?, settings.environment());
         let heard = place.status().tags;
         let facts =
@@ -240,7 +240,14 @@ impl Connection {
             return Ok(Outcome::Good);
         }
         let when = (&MachineChance as &dyn Chance, MachineClock.now());
-        let every = Settings::load(place)?.key_rotation();
+        // Settings that cannot be read keep nobody from saying that this machine is there.
+        let every = config::load(place).map_or_else(
+            |failure| {
+                tracing::error!(cause = failure.message, "the machine's key is not replaced for now");
+                None
+            },
+            |settings| settings.key_rotation(),
+        );
         let go_on = &mut |_: &'static str| std::ops::ControlFlow::Continue(());
         let outcome = rotation::beat(place, &self.issuer, when, every, go_on).await?;
         if outcome == Outcome::NewKey {

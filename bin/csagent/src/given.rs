@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use clap::CommandFactory;
 use serde_json::{Map, Value};
 
+use cs_agent::flags;
+
 use crate::{
     cli::Cli,
-    failure::{Attempt, Failure, Kind},
+    failure::{Failure, Kind},
 };
 
 /// The arguments with those of the file behind them.
@@ -26,7 +28,7 @@ pub fn with_file(mut given: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let text = std::fs::read_to_string(&file).map_err(|error| {
         Failure::new(Kind::Usage, format!("reading --config {shown}: {error}")).code("AZCM0019")
     })?;
-    let said = read(&text).map_err(|why| {
+    let said = flags::read(&text).map_err(|why| {
         Failure::new(Kind::Usage, format!("reading --config {shown}: {why}")).code("AZCM0023")
     })?;
     let more = flags(&given, &said)?;
@@ -78,57 +80,9 @@ fn is_given(given: &[OsString], name: &str, short: Option<char>) -> bool {
     })
 }
 
-/// JSON, or the plain part of YAML that a list of flags needs: `name: value` a line, quotes and comments.
-fn read(text: &str) -> Result<Map<String, Value>, Failure> {
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).attempt("as JSON");
-    }
-    let mut all = Map::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim_end();
-        if line.trim_start().is_empty() || line.trim_start().starts_with('#') || line == "---" {
-            continue;
-        }
-        let bad = || Failure::failed(format!("line {} is not 'name: value'", number + 1));
-        let (name, value) = line.split_once(':').ok_or_else(bad)?;
-        if name.starts_with([' ', '\t', '-']) || name.contains(char::is_whitespace) {
-            return Err(bad());
-        }
-        all.insert(name.trim_matches(['"', '\'']).to_owned(), scalar(value.trim()).ok_or_else(bad)?);
-    }
-    Ok(all)
-}
-
-fn scalar(text: &str) -> Option<Value> {
-    if let Some(rest) = text.strip_prefix('"') {
-        let end = rest.rfind('"')?;
-        return serde_json::from_str(&text[..end + 2]).ok();
-    }
-    if let Some(rest) = text.strip_prefix('\'') {
-        return Some(Value::from(rest[..rest.rfind('\'')?].replace("''", "'")));
-    }
-    let bare = text.split(" #").next().unwrap_or_default().trim();
-    match bare {
-        "true" => Some(Value::Bool(true)),
-        "false" => Some(Value::Bool(false)),
-        "" | "null" | "~" => Some(Value::Null),
-        _ if bare.starts_with(['[', '{', '&', '*', '|', '>']) => None,
-        _ => Some(Value::from(bare)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn no_file_of_flags_breaks_the_reader(text in ".{0,200}", name in "[a-z:\"' -]{0,12}", value in ".{0,24}") {
-            let _ = read(&text);
-            let _ = read(&format!("{name}: {value}\n"));
-            let _ = scalar(&value);
-        }
-    }
 
     fn merged(line: &str, file: &str) -> Result<Vec<String>, Failure> {
         let dir = tempfile::tempdir().unwrap();

@@ -20,10 +20,10 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     credential,
-    entra::{self, CREDENTIAL, Upstream},
+    entra::{self, CREDENTIAL},
     failure::{Attempt, Failure, Kind, chain},
     site,
-    state::{Place, State},
+    state::{Place, State, Upstream},
 };
 
 /// An assertion is made for one request (sts.md 9); this is its life in seconds.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cs_agent::words;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,22 +12,18 @@ use crate::{
     site::{self, Cloud},
 };
 
-/// Every join token begins so.
-const PREFIX: &str = "csj1_";
 const API_VERSION: &str = "2026-11-01";
 
 /// The token that was given: itself, the name of a file that holds it, or `-` for standard input.
 pub fn token(given: &str) -> Result<String, Failure> {
     let text = match given {
         "-" => credential::standard_input("the join token")?,
-        text if text.starts_with(PREFIX) => text.to_owned(),
+        text if text.starts_with(words::JOIN_TOKEN) => text.to_owned(),
         file => {
             std::fs::read_to_string(Path::new(file)).attempt(format_args!("reading --join-token {file}"))?
         }
     };
-    let token = text.trim();
-    let looks_like_one = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if token.starts_with(PREFIX) && token.chars().all(looks_like_one) {
+    if let Some(token) = words::join_token(&text) {
         return Ok(token.to_owned());
     }
     Err(Failure::new(Kind::Usage, "--join-token is no join token").code("AZCM0012").hint(

@@ -11,6 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use cs_agent::redact::redact;
 use cs_time::{Clock, MachineClock};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
@@ -20,7 +21,6 @@ use crate::{
     connect::tell,
     failure::{Attempt, Failure, Kind},
     host,
-    redact::redact,
     state::{Place, STATE, STATUS},
 };
 

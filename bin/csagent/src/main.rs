@@ -23,7 +23,6 @@ mod join;
 mod logs;
 mod ports;
 mod privileges;
-mod redact;
 mod rotation;
 mod run;
 mod show;
@@ -43,7 +42,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    cs_cli::end_with_the_reader();
+    cs_cli::end_with_the_reader(failure::program());
     let given = match given::with_file(std::env::args_os().collect()) {
         Ok(given) => given,
         Err(failure) => return failure::report(&failure),

@@ -22,8 +22,7 @@ use tokio::{
 
 use crate::{
     cli::RunArgs,
-    config::Settings,
-    database,
+    config, database,
     facts::Live,
     failure::{Attempt, Failure, Kind},
     inherited::Inherited,
@@ -82,7 +81,10 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let live = Arc::new(Live::new(place.clone(), !args.unconnected)?);
     let challenges = challenge_directory(place.folder())?;
     let callers = callers(args.callers.as_deref(), &place)?;
-    let proxies = Settings::load(&place)?.proxy_headers();
+    let proxies = match config::load(&place)?.accepts_proxy_headers() {
+        true => ProxyHeaders::Accepted,
+        false => ProxyHeaders::Refused,
+    };
     let parts = parts(&live, &challenges, callers, proxies)?;
     let shutdown = Shutdown::new();
     let addresses = Addresses {

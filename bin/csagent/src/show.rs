@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
+use cs_agent::redact;
 use serde_json::{Map, Value, json};
 
 use crate::{
     cli::ShowArgs,
-    config::Settings,
+    config::{self, Settings},
     failure::{Failure, Kind, program},
-    host, redact,
+    host,
     state::{Place, State, Status},
 };
 
@@ -95,7 +96,7 @@ pub fn show(args: &ShowArgs, as_json: bool) -> Result<(), Failure> {
     let place = Place::new(&args.data.data);
     let state = place.load()?;
     // Settings may hold a proxy's password and are root's to read; the rest is shown to everybody.
-    let settings = Settings::load(&place).unwrap_or_default();
+    let settings = config::load(&place).unwrap_or_default();
     let status = place.status();
     let generation = place.beats().unwrap_or_default().generation;
     let rows = if args.os { os_rows() } else { rows(state.as_ref(), &status, &settings, generation) };

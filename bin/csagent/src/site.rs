@@ -1,6 +1,6 @@
 //! The site over HTTPS.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Method, StatusCode};
@@ -27,6 +27,20 @@ pub struct Cloud {
     pub site: String,
 }
 
+/// The authority that somebody named to trust, PEM text.
+pub fn ca_file(path: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let what = format!("reading --ca-file {}", path.display());
+    let bad = |why: String| {
+        Failure::new(Kind::Usage, format!("{what}: {why}"))
+            .code("AZCM0023")
+            .hint("it is the site's ca.pem: certificates in PEM, as whoever runs the site hands it out")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let read = reqwest::Certificate::from_pem_bundle(text.as_bytes()).map_err(|error| bad(chain(&error)))?;
+    if read.is_empty() { Err(bad("it holds no certificate".to_owned())) } else { Ok(Some(text)) }
+}
+
 /// A client that trusts the system's roots and one CA more, follows no redirects and takes the configured proxy.
 pub fn client(ca: Option<&str>, settings: &Settings) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
@@ -35,10 +49,8 @@ pub fn client(ca: Option<&str>, settings: &Settings) -> Result<reqwest::Client, 
         .redirect(reqwest::redirect::Policy::none())
         .https_only(true);
     if let Some(pem) = ca {
-        let all = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).attempt("reading the CA file")?;
-        if all.is_empty() {
-            return Err(Failure::new(Kind::Usage, "the CA file holds no certificate").code("AZCM0023"));
-        }
+        let all = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .attempt("reading the CA that is kept here")?;
         builder = builder.tls_certs_merge(all);
     }
     if settings.is_direct() {
@@ -83,7 +95,11 @@ pub fn checked_address(site: &str) -> Result<String, Failure> {
     if url.as_ref().is_some_and(|u| u.scheme() == "https" && u.has_host()) && plain {
         return Ok(site.to_owned());
     }
-    let failure = Failure::new(Kind::Usage, format!("--site {site}: a site is reached over https only"));
+    let why = match url.as_ref().map(reqwest::Url::scheme) {
+        Some("https") => "this is no address of a site",
+        _ => "a site is reached over https only",
+    };
+    let failure = Failure::new(Kind::Usage, format!("--site {site}: {why}"));
     Err(failure.code("AZCM0023").hint("it looks like https://management.example.com, without a path"))
 }
 
@@ -96,9 +112,30 @@ fn is_https(address: &str) -> bool {
 }
 
 pub fn unreachable(what: &str, error: &reqwest::Error) -> Failure {
-    Failure::new(Kind::Unreachable, format!("{what}: {}", chain(error)))
-        .code("AZCM0026")
-        .hint("look at the address, at --ca-file, at the clock and at the proxy's settings; `csagent check` tests them")
+    let text = chain(error);
+    let hint = explain(&text).unwrap_or(
+        "look at the address, at the clock and at the proxy's settings; `csagent check --site URL --ca-file FILE` tests them",
+    );
+    Failure::new(Kind::Unreachable, format!("{what}: {text}")).code("AZCM0026").hint(hint)
+}
+
+/// What is wrong with a certificate, in words that say what helps.
+pub fn explain(text: &str) -> Option<&'static str> {
+    let has = |part: &str| text.contains(part);
+    if has("UnknownIssuer") || has("self-signed") || has("SelfSigned") {
+        return Some(
+            "its certificate is signed by nobody we trust: name the site's CA with --ca-file, or something in between breaks TLS open",
+        );
+    }
+    if has("Expired") || has("expired") || has("NotValidYet") {
+        return Some("its certificate is not valid at this machine's time: look at the clock first");
+    }
+    if has("NotValidForName") || has("not valid for name") {
+        return Some(
+            "its certificate is for another name: the address is wrong, or something in between answers",
+        );
+    }
+    has("certificate").then_some("its certificate is refused")
 }
 
 /// A reply's status and JSON (null where it is none).
@@ -159,7 +196,13 @@ fn refusal(what: &str, status: StatusCode, value: &Value) -> Failure {
 /// What cloud a resource manager belongs to.
 pub async fn discover(client: &reqwest::Client, site: &str) -> Result<Cloud, Failure> {
     let url = format!("{site}/metadata/endpoints?api-version=2022-09-01");
-    let found = call(client, "asking the site for its endpoints", Method::GET, &url, None, None).await?;
+    let found = call(client, "asking the site for its endpoints", Method::GET, &url, None, None).await;
+    let found = found.map_err(|failure| match failure.kind {
+        Kind::Unreachable => failure,
+        // Nobody needs a right to ask for them.
+        _ => Failure::failed(format!("{site} is no resource manager: {}", failure.message))
+            .hint("--site is the address of the site's resource manager, as https://management.example.com"),
+    })?;
     let text = |pointer: &str| {
         found.pointer(pointer).and_then(Value::as_str).map(|t| t.trim_end_matches('/').to_owned())
     };

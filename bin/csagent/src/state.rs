@@ -11,13 +11,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use cs_agent::registration::{State, Status, Upstream};
 use cs_jose::{MachineKey, decode_any, encode_std};
 use nix::fcntl::{Flock, FlockArg};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    entra::{CREDENTIAL, Upstream},
-    failure::{Attempt, Failure, Kind},
+    entra::CREDENTIAL,
+    failure::{Attempt, Failure, Kind, chain},
     rotation,
     whole::{self, Access},
 };
@@ -27,54 +28,9 @@ pub const KEY: &str = "machine.key";
 pub const STATUS: &str = "status.json";
 const LOCK: &str = ".lock";
 const DAEMON: &str = ".daemon.lock";
-const VERSION: u32 = 1;
 
-/// The registration of this machine. What later versions add has a default, so that older files stay good.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-pub struct State {
-    pub version: u32,
-    /// The resource manager's address, no slash at the end.
-    pub site: String,
-    /// PEM text of the CA to trust beside the system's roots.
-    pub ca: Option<String>,
-    /// `https://login…/`
-    pub authority: String,
-    /// What the resource manager's tokens are for.
-    pub audience: String,
-    /// The name the site gives its cloud.
-    #[serde(default)]
-    pub cloud: String,
-    pub tenant_id: String,
-    pub subscription_id: String,
-    pub resource_group: String,
-    pub resource_name: String,
-    pub resource_id: String,
-    pub location: String,
-    pub vm_id: String,
-    pub principal_id: String,
-    pub client_id: String,
-    /// As they were when it was connected; see [`Status::tags`].
-    pub tags: Vec<(String, String)>,
-    #[serde(default)]
-    pub correlation_id: String,
-    /// What it proves itself with where it is an application of a directory and no machine of a site.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<Upstream>,
-}
-
-/// What the daemon last heard and met; lost without harm.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-pub struct Status {
-    pub last_heartbeat: Option<String>,
-    /// As last heard from the site.
-    pub tags: Option<Vec<(String, String)>>,
-    pub error_code: String,
-    pub error_details: String,
-    pub error_timestamp: String,
-    /// Where the daemon listens.
-    pub himds: Option<String>,
-}
+const PUT_BACK: &str = "put back a good copy of it, or give the connection up with `csagent disconnect --force-local-only`, delete the \
+                        machine at the site and connect anew";
 
 /// Where it lies.
 #[derive(Debug, Clone)]
@@ -91,14 +47,10 @@ impl Place {
     /// # Errors
     /// A [`Failure`] for a file that cannot be read; `None` while not connected.
     pub fn load(&self) -> Result<Option<State>, Failure> {
-        let Some(state) = self.read::<State>(STATE)? else { return Ok(None) };
-        if state.version > VERSION {
-            return Err(Failure::failed(format!(
-                "{} was written by a newer agent",
-                self.at(STATE).display()
-            )));
-        }
-        Ok(Some(state))
+        let Some(text) = self.read_bytes(STATE)? else { return Ok(None) };
+        State::read(&text).map(Some).map_err(|why| {
+            Failure::failed(format!("reading {}: {why}", self.at(STATE).display())).hint(PUT_BACK)
+        })
     }
 
     pub fn connected(&self) -> Result<State, Failure> {
@@ -132,9 +84,15 @@ impl Place {
 
     pub fn key_in(&self, name: &str) -> Result<MachineKey, Failure> {
         let path = self.at(name);
-        let text = fs::read_to_string(&path).attempt(format_args!("reading {}", path.display()))?;
+        let read = |error: &dyn std::error::Error| {
+            Failure::failed(format!("reading {}: {}", path.display(), chain(error))).hint(PUT_BACK)
+        };
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => read(&error).code("AZCM0018").hint("run it as root"),
+            _ => read(&error),
+        })?;
         let der = decode_any(text.trim()).unwrap_or_default();
-        MachineKey::from_pkcs8(&der).attempt(format_args!("reading {}", path.display()))
+        MachineKey::from_pkcs8(&der).map_err(|error| read(&error))
     }
 
     /// The key of a `connect` that was not finished.
@@ -168,8 +126,17 @@ impl Place {
     }
 
     pub fn forget(&self) -> Result<(), Failure> {
-        for name in [STATE, KEY, rotation::NEXT, rotation::PREVIOUS, rotation::BEATS, CREDENTIAL, STATUS] {
+        const KEPT: [&str; 7] =
+            [STATE, KEY, rotation::NEXT, rotation::PREVIOUS, rotation::BEATS, CREDENTIAL, STATUS];
+        for name in KEPT {
             self.remove(name)?;
+        }
+        // Whoever was killed while writing one left a piece beside it, which may be the whole key.
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if whole::piece_of(&name).is_some_and(|of| KEPT.contains(&of)) {
+                self.remove(&name)?;
+            }
         }
         Ok(())
     }
@@ -235,19 +202,23 @@ impl Place {
     }
 
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let Some(text) = self.read_bytes(name)? else { return Ok(None) };
+        serde_json::from_slice(&text).map(Some).attempt(format_args!("reading {}", self.at(name).display()))
+    }
+
+    pub fn read_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.at(name);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 let failure = Failure::failed(format!("reading {}: {error}", path.display()));
-                return Err(match error.kind() {
+                Err(match error.kind() {
                     ErrorKind::PermissionDenied => failure.code("AZCM0018").hint("run it as root"),
                     _ => failure,
-                });
+                })
             }
-        };
-        serde_json::from_slice(&text).map(Some).attempt(format_args!("reading {}", path.display()))
+        }
     }
 
     /// A temporary name, synced, renamed, the folder synced: whole or not at all.
@@ -257,10 +228,7 @@ impl Place {
             self.make_folder()?;
             whole::write(&path, bytes, self.owners(mode)?)
         };
-        attempt().map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => not_writable(&path, &error),
-            _ => Failure::failed(format!("writing {}: {error}", path.display())),
-        })
+        attempt().map_err(|error| not_writable(&path, &error))
     }
 
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
@@ -294,9 +262,16 @@ impl Place {
 }
 
 fn not_writable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::failed(format!("writing {}: {error}", path.display()))
-        .code("AZCM0018")
-        .hint("run it as root, or name a directory of your own with --data DIR")
+    let failure = Failure::failed(format!("writing {}: {error}", path.display()));
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            failure.code("AZCM0018").hint("run it as root, or name a directory of your own with --data DIR")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            failure.hint("make room there: nothing was changed, and the same command run again goes on")
+        }
+        _ => failure.hint("name a directory that can be written with --data DIR"),
+    }
 }
 
 #[cfg(test)]
@@ -319,8 +294,16 @@ mod tests {
         assert_eq!(mode(KEY), 0o600);
         place.save_status(&Status::default());
         assert_eq!(mode(STATUS), 0o644, "everybody may show");
+        // Of one that was killed while it wrote, and something of somebody else's.
+        for left in [".machine.key.4711", ".machine.key.old", ".notes.1"] {
+            place.write(left, b"x", 0o600).unwrap();
+        }
         place.forget().unwrap();
         assert!(place.key().is_err() && place.load().unwrap().is_none());
+        let mut left: Vec<_> =
+            fs::read_dir(place.folder()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".machine.key.old", ".notes.1"]);
     }
 
     #[test]

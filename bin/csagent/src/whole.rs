@@ -107,6 +107,12 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id())))
 }
 
+/// Of which file this is a piece, by its name: somebody was killed while writing it.
+pub fn piece_of(name: &str) -> Option<&str> {
+    let (of, process) = name.strip_prefix('.')?.rsplit_once('.')?;
+    (!process.is_empty() && process.bytes().all(|b| b.is_ascii_digit())).then_some(of)
+}
+
 fn sync_folder(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()

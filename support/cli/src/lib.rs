@@ -65,19 +65,32 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Lets the program end quietly when whoever reads its output has gone, as in `… | head`.
+/// Lets the program end quietly when whoever reads its output has gone, as in `… | head`, and by a [`Failure`] when what
+/// it prints can be written nowhere, as on a full disk.
 ///
 /// Rust programs are not ended by SIGPIPE but panic when they print; a server must not be ended by it, so the signal stays
 /// ignored and only that panic is answered by an end.
-pub fn end_with_the_reader() {
+pub fn end_with_the_reader(program: &'static str) {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let said = panic.payload_as_str().unwrap_or_default();
-        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
-            std::process::exit(0);
+        match unprintable(panic.payload_as_str().unwrap_or_default()) {
+            Some("Broken pipe") => std::process::exit(0),
+            Some(why) => {
+                let line = format!("{program}: error: writing the answer to standard output: {why}\n");
+                // Standard error may be as full.
+                drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
+                std::process::exit(Kind::Failed as i32);
+            }
+            None => others(panic),
         }
-        others(panic);
     }));
+}
+
+/// Why the library could not print, of the panic it says so with.
+fn unprintable(said: &str) -> Option<&str> {
+    let said = said.strip_prefix("failed printing to std")?;
+    let (_, why) = said.split_once(": ")?;
+    Some(why.split(" (os error").next().unwrap_or(why))
 }
 
 /// Adds what was attempted to an error from below.
@@ -143,6 +156,17 @@ mod tests {
             first_sentence("error: unexpected argument '-x' found\n\nUsage: x"),
             "unexpected argument '-x' found"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_told_from_a_reader_who_has_gone() {
+        // Word for word what the library says; step agent sees it from outside.
+        assert_eq!(unprintable("failed printing to stdout: Broken pipe (os error 32)"), Some("Broken pipe"));
+        assert_eq!(
+            unprintable("failed printing to stdout: No space left on device (os error 28)"),
+            Some("No space left on device")
+        );
+        assert_eq!(unprintable("index out of bounds"), None);
     }
 
     #[test]

@@ -7,8 +7,6 @@
 //! its next start.
 
 mod acl;
-mod bundle;
-mod settings;
 mod store;
 mod vault;
 
@@ -20,16 +18,17 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use cs_agent::{
+    bundle,
+    certificates::{self, Observed, Settings},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::{
-    settings::{Observed, Settings},
-    vault::Source,
-};
+use self::vault::Source;
 use crate::{
     cli::DataArgs,
     failure::{Attempt, Failure, Kind},
-    run,
+    run, site,
     state::Place,
 };
 
@@ -73,14 +72,21 @@ enum CertificatesVerb {
 }
 
 pub async fn certificates(args: CertificatesArgs) -> Result<(), Failure> {
-    let settings = Settings::load(&args.settings)?;
-    let given =
-        args.ca_file.as_ref().map(std::fs::read_to_string).transpose().attempt("reading --ca-file")?;
+    let settings = load(&args.settings)?;
+    let given = site::ca_file(args.ca_file.as_deref())?;
     let ground = Ground { settings, place: Place::new(&args.data.data), ca: given };
     match args.verb {
         CertificatesVerb::Sync => ground.sync().await,
         CertificatesVerb::Run { ready_file } => ground.keep(ready_file.as_deref()).await,
     }
+}
+
+fn load(path: &Path) -> Result<Settings, Failure> {
+    let usage =
+        |why: String| Failure::new(Kind::Usage, format!("reading the settings {}: {why}", path.display()));
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| usage(e.to_string()).hint("name the settings document with --settings FILE"))?;
+    certificates::read(&text).map_err(|why| usage(why).hint("docs/machine.md shows the document"))
 }
 
 /// The rounds before every certificate is there.

@@ -7,12 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cs_agent::certificates::{Grant, Observed, Settings};
 use nix::unistd::{fchown, getegid, geteuid};
 
-use super::{
-    acl::{self, Rights, Who},
-    settings::{Grant, Observed, Settings},
-};
+use super::acl::{self, Rights, Who};
 use crate::{
     failure::{Attempt, Failure, Kind},
     whole::{self, Access},
@@ -144,7 +142,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::certificates::settings;
+    use cs_agent::certificates as settings;
 
     fn settings_at(store: &Path, more: &str) -> Settings {
         settings::read(&format!(

@@ -2,10 +2,13 @@
 
 use std::{collections::HashMap, fs, io::Read, path::Path};
 
+use cs_agent::{
+    certificates::{Observed, Settings},
+    words,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::settings::{Observed, Settings};
 use crate::{
     config,
     failure::{Attempt, Failure, Kind},
@@ -46,7 +49,7 @@ impl Source {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(std::time::Duration::from_secs(30));
         Ok(Self {
-            vaults: site::client(ca, &config::Settings::load(place)?)?,
+            vaults: site::client(ca, &config::load(place)?)?,
             here: here.build().attempt("preparing the connection to the agent")?,
             endpoint: settings.endpoint.clone(),
             client_id: settings.client_id.clone(),
@@ -82,7 +85,7 @@ impl Source {
         let answer = self.vaults.get(url).send().await.map_err(|e| site::unreachable(WHAT, &e))?;
         let challenge =
             answer.headers().get("www-authenticate").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let named = named_resource(challenge).ok_or_else(|| {
+        let named = words::vault_resource(challenge).ok_or_else(|| {
             Failure::failed(format!("{WHAT}: it answers {} and names none", answer.status()))
         })?;
         let host = answer.url().host_str().unwrap_or_default().to_ascii_lowercase();
@@ -126,15 +129,6 @@ fn not_there(what: &str, error: &reqwest::Error) -> Failure {
         .hint("is it running? `systemctl status himdsd`, or `csagent run`")
 }
 
-/// `resource="https://vault.azure.net"` of a challenge; older vaults write it as a scope.
-fn named_resource(challenge: &str) -> Option<String> {
-    let parts = challenge.strip_prefix("Bearer ")?.split(',').map(str::trim);
-    let mut pairs = parts.filter_map(|part| part.split_once('='));
-    let (name, value) = pairs.find(|(name, _)| matches!(*name, "resource" | "scope"))?;
-    let value = value.trim_matches('"');
-    Some(if name == "scope" { value.trim_end_matches("/.default") } else { value }.to_owned())
-}
-
 /// The content of a challenge's file, which must lie where the agent puts them: whoever has the port could else have any
 /// file read and sent to them (A27).
 fn challenge(file: &Path, directories: &[std::path::PathBuf; 2]) -> Result<String, Failure> {
@@ -157,25 +151,6 @@ fn challenge(file: &Path, directories: &[std::path::PathBuf; 2]) -> Result<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_vaults_challenge_is_read() {
-        for (challenge, resource) in [
-            (
-                r#"Bearer authorization="https://login.x/t", resource="https://vault.azure.net""#,
-                Some("https://vault.azure.net"),
-            ),
-            (r#"Bearer resource="https://vault.s:8443", authorization="a""#, Some("https://vault.s:8443")),
-            (
-                r#"Bearer authorization="a", scope="https://vault.azure.net/.default""#,
-                Some("https://vault.azure.net"),
-            ),
-            ("Basic realm=x", None),
-            ("", None),
-        ] {
-            assert_eq!(named_resource(challenge).as_deref(), resource, "{challenge}");
-        }
-    }
 
     #[test]
     fn a27_no_file_is_read_but_a_challenge() {

@@ -90,7 +90,7 @@ async fn look(client: &reqwest::Client, url: &str, settings: &Settings) -> (Row,
         }
         Err(error) => {
             let text = chain(&error);
-            let explained = explain(&text);
+            let explained = site::explain(&text);
             way.reached = explained.is_some();
             way.tls = if explained.is_some() { "invalid" } else { "-" };
             (row(Found::Bad, way, explained.map_or(text.clone(), |e| format!("{e} ({text})"))), None)
@@ -110,25 +110,6 @@ async fn reach(host: &str, port: u16) -> Result<bool, String> {
         Ok(Err(error)) => Err(format!("no connection: {error}")),
         Err(_) => Err("nothing answers there (a firewall?)".to_owned()),
     }
-}
-
-/// What is wrong with a certificate, in words that say what helps.
-fn explain(text: &str) -> Option<&'static str> {
-    let has = |part: &str| text.contains(part);
-    if has("UnknownIssuer") || has("self-signed") || has("SelfSigned") {
-        return Some(
-            "its certificate is signed by nobody we trust: name the site's CA with --ca-file, or something in between breaks TLS open",
-        );
-    }
-    if has("Expired") || has("expired") || has("NotValidYet") {
-        return Some("its certificate is not valid at this machine's time: look at the clock first");
-    }
-    if has("NotValidForName") || has("not valid for name") {
-        return Some(
-            "its certificate is for another name: the address is wrong, or something in between answers",
-        );
-    }
-    has("certificate").then_some("its certificate is refused")
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -151,8 +132,8 @@ mod tests {
 
     #[test]
     fn certificates_are_explained() {
-        assert!(explain("invalid peer certificate: UnknownIssuer").unwrap().contains("--ca-file"));
-        assert!(explain("invalid peer certificate: certificate expired").unwrap().contains("clock"));
-        assert_eq!(explain("connection refused"), None);
+        assert!(site::explain("invalid peer certificate: UnknownIssuer").unwrap().contains("--ca-file"));
+        assert!(site::explain("invalid peer certificate: certificate expired").unwrap().contains("clock"));
+        assert_eq!(site::explain("connection refused"), None);
     }
 }

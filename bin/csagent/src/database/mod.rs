@@ -19,7 +19,7 @@ use self::folder::Folder;
 pub use self::kept::keep_fresh;
 use crate::{
     cli::DataArgs,
-    config::Settings,
+    config,
     failure::{Failure, Kind},
     issuer::{self, SiteIssuer},
     site,
@@ -178,7 +178,7 @@ pub(crate) async fn renew(place: &Place, wanted: &Wanted) -> Result<Given, Failu
 
 async fn fetch(place: &Place, wanted: &Wanted, request: &str) -> Result<Given, Failure> {
     let state = place.connected()?;
-    let issuer = SiteIssuer::of(&state, place, &Settings::load(place)?)?;
+    let issuer = SiteIssuer::of(&state, place, &config::load(place)?)?;
     let token = token(&issuer, &state, wanted.identity.as_deref()).await?;
     let url = format!("{}{}/signClientCertificate?api-version={API_VERSION}", state.site, wanted.server);
     let mut body = json!({"role": wanted.role, "certificateRequest": request});

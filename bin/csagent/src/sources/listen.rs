@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use cs_agent::sources::{At, Entry, What};
 use cs_metadata::{Metadata, Secret, Service, Source};
 use cs_serve::{Limits, Listener, Protocol, Shutdown};
 use cs_time::{Chance, MachineChance};
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::{
     environment,
-    file::{At, Entry, What},
+    file::{access, pinned, service},
 };
 use crate::{
     failure::{Attempt, Failure, Kind},
@@ -35,25 +36,26 @@ pub struct Bound {
 pub async fn bind(entries: &[Entry], place: &Place) -> Result<Vec<Bound>, Failure> {
     let mut all = Vec::new();
     for entry in entries {
-        if let What::Listener { service, at, hosts, url } = &entry.what {
-            let (listener, at) = listener(at, entry.access).await.map_err(|f| of(&entry.name, f))?;
+        if let What::Listener { service: kind, at, hosts, url } = &entry.what {
+            let (service, access) = (service(*kind), access(entry));
+            let (listener, at) = listener(at, access).await.map_err(|f| of(&entry.name, f))?;
             let header = match service {
                 Service::AppService => Some(header(place, &entry.name)?),
                 Service::Himds | Service::Imds | Service::CloudShell => None,
             };
             if let Some(file) = &entry.environment_file {
                 let url = url.clone().unwrap_or_else(|| address_of(&at));
-                let lines = environment(&variables(*service, &url, header.as_deref()));
-                whole::write(file, lines.as_bytes(), entry.access).attempt(format_args!(
+                let lines = environment(&variables(service, &url, header.as_deref()));
+                whole::write(file, lines.as_bytes(), access).attempt(format_args!(
                     "source {}: writing {}",
                     entry.name,
                     file.display()
                 ))?;
             }
             let source = Source {
-                service: *service,
+                service,
                 header: header.map(Secret::from),
-                only: entry.only.clone(),
+                only: pinned(entry),
                 hosts: hosts.clone(),
             };
             all.push(Bound { name: entry.name.clone(), listener, source, at });

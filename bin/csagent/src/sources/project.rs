@@ -3,12 +3,13 @@
 
 use std::{collections::HashMap, path::Path};
 
+use cs_agent::sources::{Entry, What};
 use cs_broker::{Identity, IssueError, MachineFacts as _};
 use cs_metadata::{Metadata, Pinned};
 
 use super::{
     environment,
-    file::{Entry, What},
+    file::{access, pinned},
 };
 use crate::{
     facts::Live,
@@ -54,9 +55,9 @@ impl Projector {
         if self.written.get(&entry.name).is_some_and(|known| known == token) && file.exists() {
             return;
         }
-        let outcome = whole::write(file, token.as_bytes(), entry.access).and_then(|()| {
+        let outcome = whole::write(file, token.as_bytes(), access(entry)).and_then(|()| {
             match (&entry.environment_file, place.load()) {
-                (Some(at), Ok(Some(state))) => write_environment(at, file, client, &state, entry.access),
+                (Some(at), Ok(Some(state))) => write_environment(at, file, client, &state, access(entry)),
                 _ => Ok(()),
             }
         });
@@ -87,7 +88,7 @@ fn write_environment(
 
 async fn token(entry: &Entry, audience: &str, live: &Live, parts: &Metadata) -> Result<String, IssueError> {
     let identities = live.identities().await;
-    let only = entry.only.clone().unwrap_or(Pinned::System);
+    let only = pinned(entry).unwrap_or(Pinned::System);
     let missing = || IssueError::Refused {
         code: "identity_not_found".to_owned(),
         text: "this identity is not attached to the machine".to_owned(),

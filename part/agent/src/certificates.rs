@@ -9,8 +9,6 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::failure::{Failure, Kind};
-
 /// Where the extension keeps certificates unless told otherwise.
 const STORE: &str = "/var/lib/waagent/Microsoft.Azure.KeyVault.Store";
 const HIMDS: &str = "http://localhost:40342/metadata/identity/oauth2/token";
@@ -101,14 +99,10 @@ struct Written {
     mode: Option<String>,
 }
 
-impl Settings {
-    pub fn load(path: &Path) -> Result<Self, Failure> {
-        let usage = |why: String| Failure::new(Kind::Usage, format!("{}: {why}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|e| usage(e.to_string()))?;
-        read(&text).map_err(|why| usage(why).hint("docs/machine.md shows the document"))
-    }
-}
-
+/// Reads a document.
+///
+/// # Errors
+/// What is wrong with it, and where.
 pub fn read(text: &str) -> Result<Settings, String> {
     let whole: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
     // People paste the extension's resource, whose `properties.settings` it is, or the settings alone.
@@ -164,19 +158,19 @@ fn not_empty(command: Option<Vec<String>>) -> Result<Option<Vec<String>>, String
 
 /// The path of tokens is in some documents and missing in others.
 fn endpoint(written: Option<&str>) -> Result<String, String> {
-    let Some(written) = written.map(|w| w.trim_end_matches('/')).filter(|w| !w.is_empty()) else {
+    let Some(written) = written.map(str::trim).filter(|w| !w.is_empty()) else {
         return Ok(HIMDS.to_owned());
     };
-    let url = reqwest::Url::parse(written).map_err(|e| format!("msiEndpoint: {e}"))?;
+    let mut url = url::Url::parse(written).map_err(|e| format!("msiEndpoint: {e}"))?;
     let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]" | "169.254.169.254"));
     if url.scheme() != "http" || !here {
         return Err("msiEndpoint is not on this machine".to_owned());
     }
-    Ok(if written.ends_with("/oauth2/token") {
-        written.to_owned()
-    } else {
-        format!("{written}/oauth2/token")
-    })
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&if path.ends_with("/oauth2/token") { path } else { format!("{path}/oauth2/token") });
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url.into())
 }
 
 fn observed(value: Value, store: &Path) -> Result<Observed, String> {
@@ -186,7 +180,7 @@ fn observed(value: Value, store: &Path) -> Result<Observed, String> {
     }
     .map_err(|e| format!("observedCertificates: {e}"))?;
     let bad = |why: &str| Err(format!("{}: {why}", written.url));
-    let Some(url) = reqwest::Url::parse(&written.url).ok().filter(|u| u.scheme() == "https" && u.has_host())
+    let Some(url) = url::Url::parse(&written.url).ok().filter(|u| u.scheme() == "https" && u.has_host())
     else {
         return bad("a vault is reached over https");
     };
