@@ -165,7 +165,10 @@ impl Ground {
         let mut failures = Vec::new();
         for observed in &self.settings.observed {
             if let Err(failure) = self.one(observed, &mut source, &mut done).await {
-                tracing::error!(certificate = observed.url, cause = failure.message, "not up to date");
+                // The first is told by whoever asked for this round.
+                if !failures.is_empty() {
+                    tracing::error!(cause = failure.message, "a certificate is not up to date");
+                }
                 failures.push(failure);
             }
         }
