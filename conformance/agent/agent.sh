@@ -40,6 +40,10 @@ openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -days 1 -keyout /dev/n
     attempt "UnknownIssuer" 4 --site "$site" --ca-file "$work/stranger.pem")
 grep -q "^hint: .*--ca-file" "$work/said" || fail "what helps is not said"
 said 1 "writing the answer to standard output: No space left" sh -c 'exec "$0" "$@" >/dev/full' "$CSAGENT" show --data "$data"
+said 1 "listening on 192.0.2.7:80: Cannot assign" "$CSAGENT" forward --listen 192.0.2.7:80 --to /nowhere
+grep -q "^hint: .*ip addr add 192.0.2.7/32 dev lo" "$work/said" || fail "what helps is not said"
+said 1 "listening on 127.0.0.1:40342: Address already in use" "$CSAGENT" forward --listen 127.0.0.1:40342 --to /nowhere
+grep -q "^hint: .*(countersign) has this port" "$work/said" || fail "who has the port is not said"
 printf '{"key.rotation": "soon", "proxy.ulr": "x"}' >"$work/broken.json"; mkdir "$work/broken" && mv "$work/broken.json" "$work/broken/localconfig.json"
 said 1 "localconfig.json: key.rotation: 'soon' is not a time" "$CSAGENT" connect --data "$work/broken" --site "$site" --ca-file "$ca" -g countersign -i "$id" -p x
 code=0; "$CSAGENT" check --data "$work/broken" --site "$site" --ca-file "$ca" -j >"$work/check" 2>/dev/null || code=$?

@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     cli::ForwardArgs,
     failure::{Attempt, Failure},
-    run,
+    ports, run,
 };
 
 pub async fn forward(args: ForwardArgs) -> Result<(), Failure> {
@@ -21,11 +21,9 @@ pub async fn forward(args: ForwardArgs) -> Result<(), Failure> {
     let mut passing = JoinSet::new();
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in &args.listen {
-        let inside = TcpListener::bind(address).await.map_err(|error| {
-            Failure::failed(format!("listening on {address}: {error}")).hint(
-                "the address has to be on an interface of this namespace: `ip addr add 169.254.169.254/32 dev lo`",
-            )
-        })?;
+        let inside = TcpListener::bind(address)
+            .await
+            .map_err(|error| ports::taken(*address, "choose another with --listen", &error))?;
         addresses.extend(inside.local_addr().ok());
         passing.spawn(cs_sandbox::bridge::forward(inside, args.to.clone()));
     }

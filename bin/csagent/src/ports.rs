@@ -1,6 +1,11 @@
 //! Who listens on a port of this machine: from the kernel's tables and what `/proc` says of processes (A27).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use crate::failure::Failure;
 
 /// A process that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,27 @@ pub fn holder(address: SocketAddr) -> Option<Holder> {
         });
         has.then(|| Holder { pid, name: name_of(pid) })
     })
+}
+
+/// Why nobody listens on an address; A27: who has the port is named where we may know it. `other` says how another address is
+/// chosen.
+pub fn taken(address: SocketAddr, other: &str, error: &std::io::Error) -> Failure {
+    let failure = Failure::failed(format!("listening on {address}: {error}"));
+    match error.kind() {
+        ErrorKind::AddrInUse => match holder(address) {
+            Some(holder) => failure.hint(format!(
+                "{holder} has this port; unless you know it, it may be an impostor that collects challenges: end it"
+            )),
+            None => failure
+                .hint("another process has this port; it may be an impostor: find it as root with `ss -ltnp`"),
+        },
+        ErrorKind::PermissionDenied => failure.hint(format!("ports below 1024 need root: {other}")),
+        ErrorKind::AddrNotAvailable => failure.hint(format!(
+            "the address has to be on an interface of this namespace, as after `ip addr add {}/32 dev lo`: add it, or {other}",
+            address.ip()
+        )),
+        _ => failure,
+    }
 }
 
 fn name_of(pid: u32) -> String {

@@ -64,9 +64,11 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let imds = match (inherited.imds(), args.imds) {
         (Some(listener), _) => Some(listener),
-        (None, Some(address)) => {
-            Some(TcpListener::bind(address).await.map_err(|e| taken(address, "--imds", &e))?)
-        }
+        (None, Some(address)) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|e| ports::taken(address, "choose another with --imds", &e))?,
+        ),
         (None, None) => None,
     };
     // Before anything is written that another agent on this directory would have written otherwise.
@@ -231,13 +233,14 @@ async fn sweep(parts: Arc<Metadata>) {
 
 async fn bind_both(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let first = TcpListener::bind(v4).await.map_err(|e| taken(v4, "--himds-port", &e))?;
+    let first =
+        TcpListener::bind(v4).await.map_err(|e| ports::taken(v4, "choose another with --himds-port", &e))?;
     let port = first.local_addr().map_or(port, |a| a.port());
     let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port);
     match TcpListener::bind(v6).await {
         Ok(second) => Ok(vec![first, second]),
         Err(error) if is_without_ipv6(&error) => Ok(vec![first]),
-        Err(error) => Err(taken(v6, "--himds-port", &error)),
+        Err(error) => Err(ports::taken(v6, "choose another with --himds-port", &error)),
     }
 }
 
@@ -245,24 +248,6 @@ async fn bind_both(port: u16) -> Result<Vec<TcpListener>, Failure> {
 fn is_without_ipv6(error: &std::io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     error.kind() == std::io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
-}
-
-/// A27: who has the port is named where we may know it.
-fn taken(address: SocketAddr, flag: &str, error: &std::io::Error) -> Failure {
-    let failure = Failure::failed(format!("listening on {address}: {error}"));
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => match ports::holder(address) {
-            Some(holder) => failure.hint(format!(
-                "{holder} has this port; unless you know it, it may be an impostor that collects challenges: end it"
-            )),
-            None => failure
-                .hint("another process has this port; it may be an impostor: find it as root with `ss -ltnp`"),
-        },
-        std::io::ErrorKind::PermissionDenied => {
-            failure.hint(format!("ports below 1024 need root: choose another with {flag}"))
-        }
-        _ => failure,
-    }
 }
 
 /// The place SDKs accept where it can be made and written, else below the agent's data, which serves curl alone.

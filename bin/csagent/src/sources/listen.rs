@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     failure::{Attempt, Failure, Kind},
+    ports,
     state::Place,
     whole::{self, Access},
 };
@@ -86,7 +87,9 @@ fn of(name: &str, failure: Failure) -> Failure {
 async fn listener(at: &At, access: Access) -> Result<(Listener, At), Failure> {
     match at {
         At::Tcp(address) => {
-            let bound = TcpListener::bind(address).await.map_err(|e| taken(*address, &e))?;
+            let bound = TcpListener::bind(address)
+                .await
+                .map_err(|e| ports::taken(*address, "name another in \"listen\"", &e))?;
             let address = bound.local_addr().unwrap_or(*address);
             Ok((Listener::Tcp(bound), At::Tcp(address)))
         }
@@ -115,21 +118,13 @@ fn make_room(path: &Path) -> std::io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => Err(std::io::ErrorKind::AlreadyExists.into()),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(std::io::Error::other("something that is no socket lies there: remove it, or name another"))
+        }
         Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            Err(std::io::ErrorKind::AddrInUse.into())
+            Err(std::io::Error::other("another process listens there already"))
         }
         Ok(_) => fs::remove_file(path),
-    }
-}
-
-fn taken(address: SocketAddr, error: &std::io::Error) -> Failure {
-    let failure = Failure::failed(format!("listening on {address}: {error}"));
-    match crate::ports::holder(address) {
-        Some(holder) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            failure.hint(format!("{holder} has this port"))
-        }
-        _ => failure,
     }
 }
 
