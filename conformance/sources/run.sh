@@ -62,7 +62,9 @@ expect "and no other" "$(service sh -c "curl -s -H \"X-IDENTITY-HEADER: \$IDENTI
 expect "to nobody without the header" "$(curl -s -o /dev/null -w '%{http_code}' "$(at web)/msi/token?api-version=2019-08-01&resource=x")" 401
 expect "azure-identity takes it" "$(service "$python" "$here/whose.py" managed)" "$(site identity_object_id)"
 # The protocol of 2017, which azure-identity still speaks where it takes the two variables for Azure ML's.
-older() { service env -u IDENTITY_ENDPOINT -u IDENTITY_HEADER "$@"; }
+older() {
+    service sh -c 'MSI_ENDPOINT=$IDENTITY_ENDPOINT MSI_SECRET=$IDENTITY_HEADER exec env -u IDENTITY_ENDPOINT -u IDENTITY_HEADER "$@"' sh "$@"
+}
 expect "by its names of 2017 too" "$(older "$python" "$here/whose.py" managed)" "$(site identity_object_id)"
 expect "with the identity that is asked for" "$(older "$python" "$here/whose.py" managed "$IDENTITY")" "$(site identity_object_id)"
 expect "and no other" "$(older "$python" "$here/whose.py" managed "$OWN" 2>&1 | grep -o 'Identity not found' | head -n 1)" "Identity not found"

@@ -123,9 +123,8 @@ fn bash(all: &[Follows]) -> String {
     lines.push("    esac".to_owned());
     // Behind a flag with a value come files, which bash offers by itself where we offer nothing.
     lines.push(r#"    case "$values" in *" ${COMP_WORDS[COMP_CWORD-1]} "*) return ;; esac"#.to_owned());
-    lines.push(
-        r#"    mapfile -t COMPREPLY < <(compgen -W "$word" -- "${COMP_WORDS[COMP_CWORD]}")"#.to_owned(),
-    );
+    // No `mapfile`: bash 3.2 has none. The words are ours and hold neither blanks nor patterns.
+    lines.push(r#"    COMPREPLY=($(compgen -W "$word" -- "${COMP_WORDS[COMP_CWORD]}"))"#.to_owned());
     lines.push("}".to_owned());
     lines.push(format!("complete -o default -F _csagent {}\n", PROGRAMS.join(" ")));
     lines.join("\n")

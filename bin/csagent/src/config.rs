@@ -25,8 +25,8 @@ pub fn load(place: &Place) -> Result<Settings, Failure> {
     })
 }
 
-/// The same, so that `config` can mend what does not fit.
-fn as_they_are(place: &Place) -> Result<Settings, Failure> {
+/// The same, so that `config` can mend what does not fit, and `logs` show it.
+pub fn as_they_are(place: &Place) -> Result<Settings, Failure> {
     let Some(text) = place.read_bytes(FILE)? else { return Ok(Settings::default()) };
     Settings::read(&text).map_err(|why| {
         let path = place.at(FILE);

@@ -54,7 +54,12 @@ pub fn logs(args: &LogsArgs) -> Result<(), Failure> {
 /// Names in the archive, and texts.
 fn collect(place: &Place, most: u64) -> Vec<(String, String)> {
     let mut all = vec![("system.txt".to_owned(), system())];
-    for name in [STATE, STATUS, config::FILE] {
+    // A password may hold what ends an address in a text: it is taken out where it is known to be one.
+    match config::as_they_are(place) {
+        Ok(settings) => all.push((config::FILE.to_owned(), settings.archived())),
+        Err(error) => all.push((format!("{}.error.txt", config::FILE), error.message)),
+    }
+    for name in [STATE, STATUS] {
         match tail(&place.at(name), most) {
             Ok(text) => all.push((name.to_owned(), text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -148,13 +153,13 @@ mod tests {
         );
         std::fs::write(place.at("log/himds.log"), log).unwrap();
         symlink(place.at("machine.key"), place.at("log/linked.log")).unwrap();
-        place.write(config::FILE, br#"{"proxy.url":"http://u:CANARY5@proxy:1"}"#, 0o600).unwrap();
+        place.write(config::FILE, br#"{"proxy.url":"http://u:a'CANARY5 \"CANARY6@proxy:1"}"#, 0o600).unwrap();
         let output = dir.path().join("out.zip");
         let args = LogsArgs { data: DataArgs { data }, output: Some(output.clone()), full: true };
         logs(&args).unwrap();
         let bytes = std::fs::read(&output).unwrap();
         let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
-        assert!(holds("INFO first line kept") && holds("log/himds.log"), "it is of use");
+        assert!(holds("INFO first line kept") && holds("log/himds.log") && holds("@proxy:1"), "it is of use");
         for canary in ["CANARY", key_text.trim(), &key_text[..20], "linked.log"] {
             assert!(!holds(canary), "{canary}");
         }

@@ -159,8 +159,6 @@ fn java_options(site: &SiteFacts, kept: Option<&str>) -> String {
 fn source(site: &SiteFacts, metadata: &Metadata) -> Vec<Setting> {
     let himds = site.himds.trim_end_matches('/').replace("//127.0.0.1", "//localhost");
     let imds = site.imds.trim_end_matches('/');
-    // App Service's two are set under their names of 2017 as well, as there: older clients know no other.
-    let older = matches!(metadata, Metadata::AppService(_));
     let (endpoint, imds_endpoint, header, imds_host) = match metadata {
         Metadata::Arc => (Some(format!("{himds}/metadata/identity/oauth2/token")), Some(himds), None, None),
         Metadata::Imds => (None, None, None, (!is_usual_imds(imds)).then(|| imds.to_owned())),
@@ -169,13 +167,13 @@ fn source(site: &SiteFacts, metadata: &Metadata) -> Vec<Setting> {
         }
     };
     vec![
-        Setting { name: "MSI_ENDPOINT", value: endpoint.clone().filter(|_| older) },
-        Setting { name: "MSI_SECRET", value: header.clone() },
         Setting { name: "IDENTITY_ENDPOINT", value: endpoint },
         Setting { name: "IMDS_ENDPOINT", value: imds_endpoint },
         Setting { name: "IDENTITY_HEADER", value: header },
         Setting { name: "AZURE_POD_IDENTITY_AUTHORITY_HOST", value: imds_host },
         Setting::unset("IDENTITY_SERVER_THUMBPRINT"),
+        Setting::unset("MSI_ENDPOINT"),
+        Setting::unset("MSI_SECRET"),
     ]
 }
 

@@ -126,7 +126,9 @@ impl Arm {
             let caller = self.caller(&head.headers, path, context).await?;
             let when = when(&head.headers)?;
             let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
-            return self.enter(self.call(op, asked, (whole(body).await?, when), context)).await;
+            return self
+                .enter(self.call(op, asked, (document(body, BODY_MAX_BYTES).await?, when), context))
+                .await;
         }
         let query = Query::storable(head.uri.query()).map_err(|_| Failure::bad_uri())?;
         if cloud::is_metadata(&head.method, path) {
@@ -144,7 +146,7 @@ impl Arm {
             return Err(Failure::bad_api_version(version, way.kind.versions));
         }
         let op = Operation { client_request_id, ..Operation::new(caller, correlation, context.started) };
-        let body = whole(body).await?;
+        let body = document(body, BODY_MAX_BYTES).await?;
         let asked = Arc::new(way.asked(query, path.to_owned()).at()?);
         self.memory.keep(&head.method, &head.uri, &asked);
         self.enter(self.call(op, asked, (body, when), context)).await
@@ -163,7 +165,7 @@ impl Arm {
         if !is_version(version) {
             return Err(Failure::bad_api_version(version, way.kind.versions));
         }
-        let body = read_body(body, JOIN_BODY_MAX_BYTES).await.map_err(Failure::from)?;
+        let body = document(body, JOIN_BODY_MAX_BYTES).await?;
         let op = Operation::new(enrolment::nobody(&body)?, correlation, context.started);
         let asked = Arc::new(way.asked(query, path.to_owned()));
         let call = self.call(op, asked, (body, When::Always), context);
@@ -230,20 +232,19 @@ impl Arm {
     }
 }
 
-/// The body of a request whose caller is known.
-async fn whole(body: cs_serve::Body) -> Result<bytes::Bytes, Failure> {
-    let body = without_mark(read_body(body, BODY_MAX_BYTES).await.map_err(Failure::from)?);
-    if json_has_nul(&body) {
-        return Err(Failure::bad_body(
-            "The request content was invalid: a text holds the character NUL.".to_owned(),
-        ));
-    }
-    Ok(body)
-}
-
 /// A header as sent, where it came once and is text.
 fn sent(request: &Request, name: &str) -> Option<String> {
     single(request.headers(), name).ok().flatten().map(str::to_owned)
+}
+
+/// A body, which is a document in JSON. A NUL is refused: one of the databases takes none in a text.
+async fn document(body: cs_serve::Body, max: usize) -> Result<bytes::Bytes, Failure> {
+    let body = without_mark(read_body(body, max).await.map_err(Failure::from)?);
+    if json_has_nul(&body) {
+        let text = "The request content was invalid: a text holds the character NUL.";
+        return Err(Failure::bad_body(text.to_owned()));
+    }
+    Ok(body)
 }
 
 /// What the conditional headers ask (arm.md 1.7). Nothing here has an ETag, so a named one is never the present one.

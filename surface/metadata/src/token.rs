@@ -202,20 +202,30 @@ pub(crate) fn resource(query: &Query) -> Result<&str, Refusal> {
 }
 
 pub(crate) fn selector(query: &Query) -> Result<Selector<'_>, Refusal> {
-    let given = |name: &str| query.get(name).filter(|v| !v.is_empty());
     // `resource_id` is what azure-identity's asynchronous client for Python sends to IMDS, `msi-res-id` what the one for
     // .NET does: ignoring one would give the machine's own token to somebody who has asked for another (A11).
-    let resource = RESOURCE_IDS.iter().find_map(|name| given(name));
-    let object = given("object_id").or_else(|| given("principal_id"));
+    let resource = one_of(query, &RESOURCE_IDS)?;
+    let object = one_of(query, &["object_id", "principal_id"])?;
     // `clientid`: App Service's protocol of 2017, and azure-identity for Java before 1.13 in Cloud Shell.
-    let client = given("client_id").or_else(|| given("clientid"));
+    let client = one_of(query, &["client_id", "clientid"])?;
     match (client, object, resource) {
         (None, None, None) => Ok(Selector::System),
         (Some(id), None, None) => Ok(Selector::Client(id)),
         (None, Some(id), None) => Ok(Selector::Object(id)),
         (None, None, Some(id)) => Ok(Selector::Resource(id)),
-        _ => Err(Refusal::bad("Only one of client_id, object_id and msi_res_id may be specified")),
+        _ => Err(two_identities()),
     }
+}
+
+/// A selector by any of its spellings; by two of them it must be the same one (A09).
+fn one_of<'a>(query: &'a Query, names: &[&str]) -> Result<Option<&'a str>, Refusal> {
+    let mut given = names.iter().filter_map(|name| query.get(name)).filter(|value| !value.is_empty());
+    let first = given.next();
+    if given.all(|other| Some(other) == first) { Ok(first) } else { Err(two_identities()) }
+}
+
+fn two_identities() -> Refusal {
+    Refusal::bad("Only one of client_id, object_id and msi_res_id may be specified")
 }
 
 /// HIMDS: without an answer a challenge, with one that is wrong, used or late a 403 and no new challenge.

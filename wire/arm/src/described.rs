@@ -30,9 +30,11 @@ enum Shape {
 
 static SHAPES: LazyLock<HashMap<&'static str, Shape>> = LazyLock::new(|| read(TABLE));
 
+/// Whether the members of a resource of the type `kind` are of the described types.
+///
 /// # Errors
 /// [`BadBody`] with a sentence that names the first member of the wrong type.
-pub(crate) fn check(kind: &str, body: &Map<String, Value>) -> Result<(), BadBody> {
+pub fn check(kind: &str, body: &Map<String, Value>) -> Result<(), BadBody> {
     let shape = SHAPES.get(kind).or_else(|| SHAPES.get(EVERY_TYPE));
     match shape {
         Some(Shape::Object(members)) => check_members(members, body, ""),
@@ -102,9 +104,17 @@ impl Shape {
     }
 }
 
-/// Clients print dates with a zone or, meaning UTC, without.
+/// Clients print dates with a zone or, meaning UTC, without. The last day that .NET knows stands for "never" and lies behind
+/// what our clocks can say.
 fn is_date(text: &str) -> bool {
-    Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{text}Z"))).is_some()
+    const LAST_DAY: &str = "9999-12-31T";
+    let is_one = |text: &str| Timestamp::parse_rfc3339(text).is_some();
+    match text.strip_prefix(LAST_DAY) {
+        Some(time) => {
+            [time, format!("{time}Z").as_str()].iter().any(|time| is_one(&format!("9999-12-29T{time}")))
+        }
+        None => is_one(text) || is_one(&format!("{text}Z")),
+    }
 }
 
 fn leaf(what: &str) -> Shape {

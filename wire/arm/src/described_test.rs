@@ -133,7 +133,12 @@ fn what_nobody_describes_and_null_are_let_through() {
     ] {
         assert_eq!(refusal("Microsoft.KeyVault/vaults", &body), "", "{body}");
     }
-    for date in ["2026-11-26T04:58:56.072852+00:00", "2026-11-26T04:58:56Z", "2026-11-26T04:58:56.1234567"] {
+    for date in [
+        "2026-11-26T04:58:56.072852+00:00",
+        "2026-11-26T04:58:56Z",
+        "2026-11-26T04:58:56.1234567",
+        "9999-12-31T23:59:59.9999999Z",
+    ] {
         let body = json!({"properties": {"lastStatusChange": date}});
         assert_eq!(refusal("Microsoft.HybridCompute/machines", &body), "", "{date}");
     }

@@ -23,6 +23,7 @@ pub use authorization::{
     RoleDefinitionProperties, RolePermission,
 };
 pub use cloud::{Authentication, Cloud, OldAuthentication, OldCloud, Suffixes};
+pub use described::check as check_described;
 pub use error::{ErrorBody, ErrorEnvelope};
 pub use filter::{BadFilter, Filter};
 pub use inventory::{GraphOptions, GraphQuestion};

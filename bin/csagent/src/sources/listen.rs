@@ -161,13 +161,10 @@ fn variables(service: Service, url: &str, header: Option<&str>) -> Vec<(&'static
             ("IMDS_ENDPOINT", url.to_owned()),
         ],
         Service::Imds => vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", url.to_owned())],
-        // The second pair is that of 2017, which App Service sets beside the first: older clients know no other.
-        Service::AppService => [("IDENTITY_ENDPOINT", "IDENTITY_HEADER"), ("MSI_ENDPOINT", "MSI_SECRET")]
-            .into_iter()
-            .flat_map(|(endpoint, secret)| {
-                [(endpoint, format!("{url}/msi/token")), (secret, header.unwrap_or_default().to_owned())]
-            })
-            .collect(),
+        Service::AppService => vec![
+            ("IDENTITY_ENDPOINT", format!("{url}/msi/token")),
+            ("IDENTITY_HEADER", header.unwrap_or_default().to_owned()),
+        ],
         Service::CloudShell => vec![("MSI_ENDPOINT", format!("{url}/oauth2/token"))],
     }
 }
@@ -210,11 +207,7 @@ mod tests {
                     .starts_with(&format!("IDENTITY_ENDPOINT={}/msi/token\nIDENTITY_HEADER=", bound[0].at()))
             );
             assert_eq!(fs::metadata(&env).unwrap().permissions().mode() & 0o777, 0o640);
-            let line =
-                |name: &str| lines.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
-            assert_eq!(line("MSI_ENDPOINT="), line("IDENTITY_ENDPOINT="));
-            assert_eq!(line("MSI_SECRET="), line("IDENTITY_HEADER="));
-            seen.push(line("IDENTITY_HEADER="));
+            seen.push(lines.split("HEADER=").nth(1).unwrap().to_owned());
         }
         assert!(seen[0] == seen[1] && seen[0].len() > 40);
         let kept = fs::metadata(place.at("source-web.secret")).unwrap();

@@ -89,6 +89,15 @@ impl Settings {
         items.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     }
 
+    /// The file as it may leave the machine.
+    pub fn archived(&self) -> String {
+        let shown = |(name, value): (&String, &Value)| {
+            let masked = value.as_str().filter(|_| name == PROXY).map(redact::masked);
+            (name.clone(), masked.map_or_else(|| value.clone(), Value::String))
+        };
+        Value::Object(self.0.iter().map(shown).collect()).to_string()
+    }
+
     /// As it is shown, also to root: what is printed ends up in scripts' logs.
     pub fn shown(&self, known: &Known) -> String {
         match (known.holds, self.0.get(known.name)) {

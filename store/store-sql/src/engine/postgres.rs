@@ -239,12 +239,20 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     Ok(Row(values))
 }
 
-/// A row of an index above a third of a page; a NUL in a text, and one in JSON that is read.
-const UNSTORABLE: [SqlState; 3] = [
-    SqlState::PROGRAM_LIMIT_EXCEEDED,
-    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-    SqlState::UNTRANSLATABLE_CHARACTER,
-];
+/// Where the server finds a row too long for an index (`nbtutils.c`, `indextuple.c`). It has the same code for limits that are
+/// its operator's to mend, such as numbers of transactions that run out.
+const TOO_LONG_FOR_AN_INDEX: [&str; 3] =
+    ["_bt_check_third_page", "index_form_tuple", "index_form_tuple_context"];
+
+/// Whether no later attempt can store it: a text that is too long to be looked for, or holds a NUL.
+fn is_unstorable(error: &tokio_postgres::error::DbError) -> bool {
+    match error.code() {
+        code if *code == SqlState::PROGRAM_LIMIT_EXCEEDED => {
+            error.routine().is_some_and(|routine| TOO_LONG_FOR_AN_INDEX.contains(&routine))
+        }
+        code => *code == SqlState::CHARACTER_NOT_IN_REPERTOIRE || *code == SqlState::UNTRANSLATABLE_CHARACTER,
+    }
+}
 
 fn fails(attempt: &'static str, error: &tokio_postgres::Error) -> StoreError {
     match error.code() {
@@ -257,8 +265,10 @@ fn fails(attempt: &'static str, error: &tokio_postgres::Error) -> StoreError {
             StoreError::Unavailable { attempt, cause: COLLISION.to_owned() }
         }
         Some(code) if *code == SqlState::DISK_FULL => StoreError::Full { attempt },
-        Some(code) if UNSTORABLE.contains(code) => {
-            StoreError::Unstorable { attempt, cause: error_chain(error) }
+        Some(_) if error.as_db_error().is_some_and(is_unstorable) => {
+            let cause = error_chain(error);
+            tracing::warn!(attempt, cause, "a caller's text cannot be stored");
+            StoreError::Unstorable { attempt, cause }
         }
         _ => StoreError::Unavailable { attempt, cause: error_chain(error) },
     }

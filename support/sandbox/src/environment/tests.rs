@@ -30,19 +30,7 @@ fn arc_sets_its_pair_and_takes_out_what_means_app_service() {
     let endpoint = "http://localhost:40342/metadata/identity/oauth2/token".to_owned();
     assert_eq!(value(&environment, "IDENTITY_ENDPOINT"), Some(Some(endpoint)));
     assert_eq!(value(&environment, "IMDS_ENDPOINT"), Some(Some("http://localhost:40342".to_owned())));
-    for name in ["IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET"] {
-        assert_eq!(value(&environment, name), Some(None), "{name}");
-    }
-}
-
-#[test]
-fn app_service_sets_its_pair_under_both_names() {
-    let metadata = Metadata::AppService(service());
-    let environment = ClientEnvironment::new(&site(), &Reach::Inside, &metadata, &Kept::default());
-    for (endpoint, secret) in [("IDENTITY_ENDPOINT", "IDENTITY_HEADER"), ("MSI_ENDPOINT", "MSI_SECRET")] {
-        assert_eq!(value(&environment, endpoint), Some(Some(service().endpoint)));
-        assert_eq!(value(&environment, secret), Some(Some(service().header)));
-    }
+    assert_eq!(value(&environment, "IDENTITY_HEADER"), Some(None));
 }
 
 #[test]

@@ -68,6 +68,17 @@ async fn a_join_token_connects_one_machine_with_its_tags() {
 }
 
 #[tokio::test]
+async fn d07_a_join_is_read_as_every_other_body_is() {
+    let world = World::with_group().await;
+    let text = token(&world, "owner").await;
+    let mut odd = body(&text, "m1", &key());
+    odd["tags"] = json!({"a": "\0"});
+    assert_eq!(join(&world, &odd).await.refusal(), (400, "InvalidRequestContent".into()));
+    let marked = format!("\u{feff}{}", body(&text, "m1", &key()));
+    world.send("", "POST", JOIN, &marked).await.ok();
+}
+
+#[tokio::test]
 async fn c01_of_many_that_race_with_one_join_token_one_succeeds() {
     let world = World::with_group().await;
     let text = token(&world, "owner").await;

@@ -167,8 +167,14 @@ async fn a08_doubled_parameters_are_refused() {
 async fn a09_two_selectors_are_refused() {
     let world = World::new();
     for service in [Himds, Imds] {
-        let reply = world.get(service, &format!("{TOKEN}&client_id=a&object_id=b")).await;
-        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_request")));
+        for two in ["client_id=a&object_id=b", "client_id=a&clientid=b", "msi_res_id=a&mi_res_id=b"] {
+            let reply = world.get(service, &format!("{TOKEN}&{two}")).await;
+            assert_eq!(
+                (reply.status, reply.json()["error"].as_str()),
+                (400, Some("invalid_request")),
+                "{two}"
+            );
+        }
     }
 }
 

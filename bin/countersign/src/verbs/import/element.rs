@@ -58,6 +58,13 @@ impl Element {
         self.phase
     }
 
+    /// Why clients could not read it in a list, were it here; what the resource manager refuses comes in by no other door.
+    pub fn wrong(&self) -> Option<String> {
+        let checked = [Phase::Group, Phase::Identity, Phase::Machine, Phase::Resource].contains(&self.phase);
+        let kind = self.text("type").filter(|_| checked)?;
+        cs_wire_arm::check_described(kind, &self.members).err().map(|bad| bad.0)
+    }
+
     /// A member, of the element or of its `properties`; null is none.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let found = |all: &'_ Map<String, Value>| all.get(name).is_some_and(|v| !v.is_null());

@@ -224,6 +224,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_no_client_could_list_is_skipped() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(dir.path()).unwrap();
+        let mut all = azure();
+        let vault = serde_json::json!({
+            "id": "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/Prod-Rg/providers/Microsoft.KeyVault/vaults/odd-kv",
+            "type": "Microsoft.KeyVault/vaults", "name": "odd-kv", "location": "local", "sku": [],
+        });
+        all.push(Element::of(vault, dir.path()).unwrap());
+        let found = play(&data, None, &all).await.unwrap();
+        let odd = found.iter().find(|line| line.id.ends_with("odd-kv")).unwrap();
+        assert!(matches!(&odd.outcome, Outcome::Skipped(why) if why.contains("sku")), "{:?}", odd.outcome);
+    }
+
+    #[tokio::test]
     async fn a_dry_run_says_the_same_and_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("site");

@@ -51,6 +51,11 @@ impl<'s> Importer<'s> {
 
     /// Takes one over, or says why not. Only a store that fails ends it.
     pub async fn take(&mut self, element: &Element) -> Result<(), Failure> {
+        if let Some(why) = element.wrong() {
+            let outcome = Outcome::Skipped(why);
+            self.lines.push(Line { what: "resource", id: element.shown(), outcome, note: None });
+            return Ok(());
+        }
         if let Some(id) = element.id().filter(|_| element.phase() != Phase::Subscription) {
             self.subscription(id.subscription(), None).await?;
         }
