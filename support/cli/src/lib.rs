@@ -73,18 +73,22 @@ impl fmt::Display for Failure {
 pub fn end_with_the_reader(program: &'static str) {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        match unprintable(panic.payload_as_str().unwrap_or_default()) {
+        let said = panic.payload_as_str().unwrap_or_default();
+        match unprintable(said) {
             Some("Broken pipe") => std::process::exit(0),
-            Some(why) => {
+            Some(why) if said.starts_with(ANSWER) => {
                 let line = format!("{program}: error: writing the answer to standard output: {why}\n");
                 // Standard error may be as full.
                 drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
                 std::process::exit(Kind::Failed as i32);
             }
-            None => others(panic),
+            _ => others(panic),
         }
     }));
 }
+
+/// How the panic begins where it was the answer; talk that cannot be written is no reason to end.
+const ANSWER: &str = "failed printing to stdout: ";
 
 /// Why the library could not print, of the panic it says so with.
 fn unprintable(said: &str) -> Option<&str> {

@@ -104,11 +104,13 @@ impl Looks {
         if let Some(known) = self.0.known(number).filter(|k| k.is_fresh(micros)) {
             return Some(known.owner.user);
         }
-        let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((user, _)) = users.get(&number).filter(|(_, told)| is_fresh(*told, micros)) {
+        let users = || self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((user, _)) = users().get(&number).filter(|(_, told)| is_fresh(*told, micros)) {
             return Some(*user);
         }
+        // Without the lock: where the kernel's answer is a file, reading it takes its time.
         let user = owner::of(ends)?.user;
+        let mut users = users();
         if users.len() >= KNOWN_MAX {
             users.clear();
         }

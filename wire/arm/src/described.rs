@@ -35,8 +35,9 @@ static SHAPES: LazyLock<HashMap<&'static str, Shape>> = LazyLock::new(|| read(TA
 /// # Errors
 /// [`BadBody`] with a sentence that names the first member of the wrong type.
 pub fn check(kind: &str, body: &Map<String, Value>) -> Result<(), BadBody> {
-    let shape = SHAPES.get(kind).or_else(|| SHAPES.get(EVERY_TYPE));
-    match shape {
+    // Types are written in any case.
+    let own = SHAPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind)).map(|(_, shape)| shape);
+    match own.or_else(|| SHAPES.get(EVERY_TYPE)) {
         Some(Shape::Object(members)) => check_members(members, body, ""),
         _ => Ok(()),
     }

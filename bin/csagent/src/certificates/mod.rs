@@ -138,7 +138,7 @@ impl Ground {
             loop {
                 let outcome = self.sync().await;
                 if let Err(failure) = &outcome {
-                    tracing::warn!(cause = failure.message, "certificates are not up to date");
+                    tracing::error!(cause = failure.message, "certificates are not up to date");
                 }
                 let (is_first, pause) = start.after(outcome.is_ok(), self.settings.every);
                 if is_first {

@@ -111,7 +111,7 @@ fn directory_row(path: &Path) -> Row {
     let (found, kept) = if is_in_memory(path) {
         (Found::Good, "in memory")
     } else {
-        (Found::Note, "on a disk: mount a tmpfs there, as the packages do, and none is ever written to one")
+        (Found::Note, "on a disk: mount a tmpfs there, as the packages do, and they are in memory")
     };
     Row::new(what, found, format!("mode {:o}, owner {owner}, challenges {kept}", metadata.mode() & 0o7777))
 }

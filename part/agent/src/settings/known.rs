@@ -37,6 +37,9 @@ pub(super) const PROXY_HEADERS: &str = "requests.proxyheaders";
 
 pub(super) const ENVIRONMENT: &str = "metadata.azenvironment";
 
+/// What is said of a setting that scripts of azcmagent set and that means nothing here.
+const NOT_USED: &str = "kept, not used";
+
 /// In the order they are listed. What this agent has no use for is kept for scripts that set it.
 pub const KNOWN: &[Known] = &[
     Known {
@@ -44,14 +47,14 @@ pub const KNOWN: &[Known] = &[
         note: " (preview)",
         holds: Holds::Switch,
         default: "true",
-        about: "kept, not used",
+        about: NOT_USED,
     },
     Known {
         name: "incomingconnections.ports",
         note: " (preview)",
         holds: Holds::List,
         default: "",
-        about: "kept, not used",
+        about: NOT_USED,
     },
     Known {
         name: "connection.type",
@@ -75,13 +78,13 @@ pub const KNOWN: &[Known] = &[
         "AzurePublicCloud",
         "azEnvironment of the instance document, by which some clients choose a cloud; read with the connection",
     ),
-    known("extensions.allowlist", Holds::List, "", "kept, not used"),
-    known("extensions.blocklist", Holds::List, "", "kept, not used"),
-    known("guestconfiguration.enabled", Holds::Switch, "true", "kept, not used"),
-    known("extensions.enabled", Holds::Switch, "true", "kept, not used"),
-    known("config.mode", Holds::OneOf(&["full", "monitor"]), "full", "kept, not used"),
-    known("guestconfiguration.agent.cpulimit", Holds::Percent, "5", "kept, not used"),
-    known("extensions.agent.cpulimit", Holds::Percent, "5", "kept, not used"),
+    known("extensions.allowlist", Holds::List, "", NOT_USED),
+    known("extensions.blocklist", Holds::List, "", NOT_USED),
+    known("guestconfiguration.enabled", Holds::Switch, "true", NOT_USED),
+    known("extensions.enabled", Holds::Switch, "true", NOT_USED),
+    known("config.mode", Holds::OneOf(&["full", "monitor"]), "full", NOT_USED),
+    known("guestconfiguration.agent.cpulimit", Holds::Percent, "5", NOT_USED),
+    known("extensions.agent.cpulimit", Holds::Percent, "5", NOT_USED),
 ];
 
 /// Why a value does not fit, and what would. Repeats no value that may hold a password.
@@ -132,6 +135,10 @@ impl Known {
         }
     }
 
+    pub(super) fn is_used(&self) -> bool {
+        self.about != NOT_USED
+    }
+
     /// Whether a value of the file is one that could have been set.
     pub(super) fn check(&self, value: &Value) -> Result<(), Unfit> {
         let texts = |all: &Vec<Value>| all.iter().all(Value::is_string);
@@ -141,6 +148,8 @@ impl Known {
             Value::Number(number) if self.holds == Holds::Percent => {
                 return self.value(&number.to_string()).map(drop);
             }
+            // Earlier versions took an address with a path, which nobody looks at, or with a blank behind it.
+            Value::String(text) if self.name == PROXY && leads_to_a_proxy(text.trim()) => true,
             // As if it were not there.
             Value::String(text) if self.holds == Holds::Text && text.is_empty() => true,
             // Cases are folded where a value is set; who writes one into the file writes it as it is.
@@ -160,10 +169,17 @@ impl Known {
 
 /// Whether this is the address of a proxy that is spoken to by HTTP. One of another kind would be passed by without a word.
 fn is_proxy(text: &str) -> bool {
+    let plain = |url: &Url| url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    proxy(text).is_some_and(|url| plain(&url)) && !text.contains(char::is_whitespace)
+}
+
+fn leads_to_a_proxy(text: &str) -> bool {
+    proxy(text).is_some()
+}
+
+fn proxy(text: &str) -> Option<Url> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let Ok(url) = Url::parse(&with_scheme) else { return false };
-    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    matches!(url.scheme(), "http" | "https") && url.has_host() && plain && !text.contains(char::is_whitespace)
+    Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// Seconds; `Some(None)` for `off`.

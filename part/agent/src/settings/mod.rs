@@ -37,12 +37,12 @@ impl Settings {
         }
     }
 
-    /// These settings, if every one that is known holds what it may.
+    /// These settings, if every one that is used holds what it may.
     ///
     /// # Errors
     /// The first that does not.
     pub fn checked(self) -> Result<Self, Unfit> {
-        for known in KNOWN {
+        for known in KNOWN.iter().filter(|known| known.is_used()) {
             if let Some(value) = self.0.get(known.name) {
                 known.check(value)?;
             }
@@ -56,7 +56,7 @@ impl Settings {
     }
 
     pub fn proxy(&self) -> Option<&str> {
-        self.0.get(PROXY).and_then(Value::as_str).filter(|url| !url.is_empty())
+        self.0.get(PROXY).and_then(Value::as_str).map(str::trim).filter(|url| !url.is_empty())
     }
 
     pub fn proxy_bypass(&self) -> Vec<String> {
@@ -231,6 +231,10 @@ mod tests {
             r#"{"extensions.enabled": false, "guestconfiguration.agent.cpulimit": 7, "extensions.agent.cpulimit": "7"}"#,
             r#"{"proxy.url": "", "metadata.azenvironment": ""}"#,
             r#"{"of.a.later.version": {"x": 1}}"#,
+            // Nobody reads these, and an agent that does not start for them is no help.
+            r#"{"incomingconnections.ports": [22, 3389], "config.mode": "Monitor", "extensions.agent.cpulimit": 0}"#,
+            // As earlier versions took it.
+            r#"{"proxy.url": "http://proxy:3128/x "}"#,
         ] {
             read(good).unwrap().checked().unwrap();
         }
@@ -242,7 +246,6 @@ mod tests {
             (r#"{"proxy.bypass": "a"}"#, "proxy.bypass"),
             (r#"{"connection.type": "Direct"}"#, "connection.type"),
             (r#"{"requests.proxyheaders": true}"#, "requests.proxyheaders"),
-            (r#"{"guestconfiguration.agent.cpulimit": 0}"#, "cpulimit"),
         ] {
             let said = read(bad).unwrap().checked().unwrap_err();
             assert!(said.why.contains(what), "{bad}: {}", said.why);

@@ -60,9 +60,18 @@ impl Element {
 
     /// Why clients could not read it in a list, were it here; what the resource manager refuses comes in by no other door.
     pub fn wrong(&self) -> Option<String> {
-        let checked = [Phase::Group, Phase::Identity, Phase::Machine, Phase::Resource].contains(&self.phase);
-        let kind = self.text("type").filter(|_| checked)?;
-        cs_wire_arm::check_described(kind, &self.members).err().map(|bad| bad.0)
+        let kind = match self.phase {
+            Phase::Group => "Microsoft.Resources/resourceGroups".to_owned(),
+            Phase::Identity | Phase::Machine | Phase::Resource => self.id()?.kind()?.to_string(),
+            Phase::Subscription | Phase::Definition | Phase::Assignment => return None,
+        };
+        let mut stored = self.extra();
+        stored.extend(["location", "tags", "identity"].iter().filter_map(|name| {
+            let value = self.members.get(*name)?.clone();
+            Some(((*name).to_owned(), value))
+        }));
+        stored.insert("properties".to_owned(), Value::Object(self.properties()));
+        cs_wire_arm::check_described(&kind, &stored).err().map(|bad| bad.0)
     }
 
     /// A member, of the element or of its `properties`; null is none.

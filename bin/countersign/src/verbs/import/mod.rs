@@ -228,14 +228,42 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDirectory::open(dir.path()).unwrap();
         let mut all = azure();
-        let vault = serde_json::json!({
-            "id": "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/Prod-Rg/providers/Microsoft.KeyVault/vaults/odd-kv",
-            "type": "Microsoft.KeyVault/vaults", "name": "odd-kv", "location": "local", "sku": [],
-        });
-        all.push(Element::of(vault, dir.path()).unwrap());
+        let group = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/Prod-Rg/providers";
+        let odd = [
+            (
+                "sku",
+                serde_json::json!({
+                    "id": format!("{group}/Microsoft.KeyVault/vaults/odd-kv"),
+                    "type": "Microsoft.KeyVault/vaults", "location": "local", "sku": [],
+                }),
+            ),
+            // As some lists write it.
+            (
+                "enablePurgeProtection",
+                serde_json::json!({
+                    "id": format!("{group}/microsoft.keyvault/vaults/other-kv"),
+                    "type": "microsoft.keyvault/vaults", "location": "local", "properties": {"enablePurgeProtection": "yes"},
+                }),
+            ),
+            // What `az connectedmachine list` prints has no `properties`.
+            (
+                "lastStatusChange",
+                serde_json::json!({
+                    "id": format!("{group}/Microsoft.HybridCompute/machines/odd"), "type": "Microsoft.HybridCompute/machines",
+                    "location": "local", "identity": {"principalId": "0b1f6471-1bf0-4dda-aec3-cb9272f09599"}, "lastStatusChange": 5,
+                }),
+            ),
+        ];
+        all.extend(odd.iter().map(|(_, value)| Element::of(value.clone(), dir.path()).unwrap()));
         let found = play(&data, None, &all).await.unwrap();
-        let odd = found.iter().find(|line| line.id.ends_with("odd-kv")).unwrap();
-        assert!(matches!(&odd.outcome, Outcome::Skipped(why) if why.contains("sku")), "{:?}", odd.outcome);
+        for (member, value) in odd {
+            let line = found.iter().find(|line| line.id == value["id"]).unwrap();
+            assert!(
+                matches!(&line.outcome, Outcome::Skipped(why) if why.contains(member)),
+                "{:?}",
+                line.outcome
+            );
+        }
     }
 
     #[tokio::test]
